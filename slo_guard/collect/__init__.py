@@ -1,0 +1,1 @@
+"""Collectors: one file a source, each keeping the Collector port."""

@@ -1,0 +1,1 @@
+"""Daemon settings: the config file, parsed with positions and validated."""

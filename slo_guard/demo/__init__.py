@@ -1,0 +1,1 @@
+"""The simulated Mission Control: sources with faults that come and go."""

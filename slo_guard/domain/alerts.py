@@ -1,0 +1,80 @@
+"""Alerts and their numbered transitions.
+
+Instants are Unix seconds (UTC) as float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from slo_guard.domain.kpi import Severity
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import AlertState, Reason, Verdict
+
+
+class AlertKind(StrEnum):
+    """A breach (``missed`` or ``no_data``), or the quieter alert that ``at_risk`` raises."""
+
+    BREACH = "breach"
+    RISK = "risk"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertKey:
+    """What makes an alert one alert: sprint, KPI, ``by`` labels and kind."""
+
+    sprint: str
+    kpi: str
+    labels: LabelSet
+    kind: AlertKind = AlertKind.BREACH
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert that is pending or firing; an inactive one is not kept.
+
+    ``active_at``: when its condition began to hold; ``fired_at``: when it fired; ``clear_since``: set while
+    it keeps firing although its condition is clear; ``verdict``, ``reason``, ``value``: of its last change.
+    ``held_since``: since when missing data has frozen it (``no_data.then: hold``).
+    """
+
+    key: AlertKey
+    state: AlertState
+    active_at: float
+    fired_at: float | None = None
+    clear_since: float | None = None
+    held_since: float | None = None
+    verdict: Verdict = Verdict.MISSED
+    reason: Reason = Reason.OBJECTIVE_MISSED
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One change of an alert's state, numbered without gaps, with all that a message needs to say about it.
+
+    ``active_at`` is when the condition began; ``reason`` why the state changed; ``note`` more in words. A
+    transition outlives its rule: what a message shows is copied here.
+    """
+
+    seq: int
+    at: float
+    key: AlertKey
+    from_state: AlertState
+    to_state: AlertState
+    reason: Reason
+    verdict: Verdict
+    value: float | None
+    active_at: float
+    severity: Severity
+    lane: str
+    title: str = ""
+    owner: str = ""
+    objective: str = ""
+    unit: str | None = None
+    runbook_url: str | None = None
+    note: str | None = None
+    collectors: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)

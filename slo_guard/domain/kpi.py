@@ -1,0 +1,267 @@
+"""What rule files say, parsed: sprints, lanes, KPIs and the plan that they make up.
+
+Instants are Unix seconds (UTC) as float; durations are seconds as float; values are in base units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from typing import TypeAlias
+
+from slo_guard.domain.readings import IndicatorSpec, IndicatorType
+
+
+class MatchOp(StrEnum):
+    """How a ``where`` entry compares a label: ``value``, ``!value`` or ``~regex`` (anchored)."""
+
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    REGEX = "=~"
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One ``where`` entry; a label that a series lacks counts as the empty string."""
+
+    label: str
+    op: MatchOp
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The series of one indicator that match ``where``."""
+
+    indicator: str
+    where: tuple[Matcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """``indicator: NAME``."""
+
+    of: Selection
+
+
+@dataclass(frozen=True, slots=True)
+class RatioPair:
+    """``{good, total}`` or ``{bad, total}``: ``part`` over ``total``; ``part_is`` is ``good`` or ``bad``."""
+
+    part: Selection
+    total: Selection
+    part_is: str
+
+
+Source: TypeAlias = Single | RatioPair
+
+
+class Reducer(StrEnum):
+    """How the samples of a window become one value."""
+
+    LAST = "last"
+    MIN = "min"
+    MAX = "max"
+    MEAN = "mean"
+    INCREASE = "increase"
+    DELTA = "delta"
+    RATIO = "ratio"
+    TOTAL = "total"
+
+
+class WindowKind(StrEnum):
+    """A sliding duration, or from the sprint's start to now."""
+
+    DURATION = "duration"
+    SPRINT = "sprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``seconds`` is set for a duration and None for the sprint."""
+
+    kind: WindowKind
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """``REDUCER over WINDOW``; ``last`` has no window. ``text`` is as written."""
+
+    reducer: Reducer
+    window: Window | None
+    text: str
+
+
+class Op(StrEnum):
+    """How a value is compared with its bound."""
+
+    AT_MOST = "at_most"
+    BELOW = "below"
+    AT_LEAST = "at_least"
+    ABOVE = "above"
+    EQUALS = "equals"
+    BETWEEN = "between"
+    IS = "is"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """When a value is fine. ``bound`` in base units; ``upper`` only for ``between``; ``is: true`` is bound 1.0.
+
+    ``text`` is for people, with units as written: ``at_most 1.16s``.
+    """
+
+    op: Op
+    bound: float
+    text: str
+    upper: float | None = None
+
+
+class Combine(StrEnum):
+    """How series that ``by`` folds together become one."""
+
+    SUM = "sum"
+    MAX = "max"
+    MIN = "min"
+    MEAN = "mean"
+
+
+class NoDataThen(StrEnum):
+    """What missing data does to the alert."""
+
+    ALERT = "alert"
+    HOLD = "hold"
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """A sample older than ``after_seconds`` is stale; ``hold`` freezes the alert for ``hold_for_seconds``."""
+
+    after_seconds: float = 300.0
+    then: NoDataThen = NoDataThen.ALERT
+    hold_for_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The values of one ``by`` label that must exist: listed, or those that label has in another indicator."""
+
+    label: str
+    values: tuple[str, ...] = ()
+    labels_of: str | None = None
+
+
+class Severity(StrEnum):
+    """How loud an alert is."""
+
+    PAGE = "page"
+    TICKET = "ticket"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the rule files a KPI stands."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sprint:
+    """A sprint's calendar: ``start_at`` inclusive, ``end_at`` exclusive, both local midnights as Unix seconds."""
+
+    id: str
+    title: str
+    timezone: str
+    start: date
+    end: date
+    start_at: float
+    end_at: float
+    workdays: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KPI:
+    """One guarded number: an indicator, a measure and an objective."""
+
+    id: str
+    sprint: str
+    lane: str
+    source: Source
+    measure: Measure
+    type: IndicatorType
+    unit: str | None
+    title: str = ""
+    owner: str = ""
+    objective: Objective | None = None
+    warn: Objective | None = None
+    resolve: Objective | None = None
+    by: tuple[str, ...] = ()
+    combine: Combine | None = None
+    expect: tuple[Expected, ...] = ()
+    for_seconds: float = 0.0
+    keep_firing_for_seconds: float = 0.0
+    severity: Severity = Severity.PAGE
+    warn_severity: Severity = Severity.TICKET
+    no_data: NoData = field(default_factory=NoData)
+    forget_after_seconds: float = 86400.0
+    due_at: float | None = None
+    checkpoint_at: float | None = None
+    min_samples: int | None = None
+    min_total: float | None = None
+    min_coverage: float = 0.9
+    baseline: float | None = None
+    interval_seconds: float = 60.0
+    runbook_url: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    place: Place | None = None
+
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """The names of the indicators that this KPI reads, those of ``expect`` included."""
+        match self.source:
+            case Single(of=selection):
+                names = [selection.indicator]
+            case RatioPair(part=part, total=total):
+                names = [part.indicator, total.indicator]
+        names += [expected.labels_of for expected in self.expect if expected.labels_of]
+        return tuple(dict.fromkeys(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is guarded: sprints, KPIs and the indicators that they read.
+
+    ``due`` names the KPIs to judge this time (None: all of them); the others keep their verdicts.
+    """
+
+    sprints: Mapping[str, Sprint]
+    kpis: tuple[KPI, ...]
+    indicators: Mapping[str, IndicatorSpec] = field(default_factory=dict)
+    due: frozenset[str] | None = None
+
+    def due_at(self, now: float, origin: float = 0.0) -> Plan:
+        """Return the plan narrowed to the KPIs whose grid, ``origin`` + k x interval, has a point at ``now``."""
+        hits = frozenset(kpi.id for kpi in self.kpis if _on_grid(now - origin, kpi.interval_seconds))
+        return replace(self, due=hits)
+
+    def next_evaluation(self, after: float, origin: float = 0.0) -> float:
+        """Return the first grid point of any KPI strictly later than ``after``; raises ``ValueError`` without KPIs."""
+        return min(
+            origin + (int((after - origin) // step) + 1) * step for step in {k.interval_seconds for k in self.kpis}
+        )
+
+    @property
+    def judged_now(self) -> tuple[KPI, ...]:
+        """The KPIs that this evaluation judges, in rule file order."""
+        return self.kpis if self.due is None else tuple(kpi for kpi in self.kpis if kpi.id in self.due)
+
+
+def _on_grid(offset: float, step: float) -> bool:
+    remainder = offset % step
+    return min(remainder, step - remainder) < 1e-6

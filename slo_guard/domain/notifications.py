@@ -1,0 +1,127 @@
+"""What is told to whom, and the record of what was decided not to tell.
+
+Instants are Unix seconds (UTC) as float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.kpi import Severity
+from slo_guard.domain.series import LabelSet
+
+
+class NotificationReason(StrEnum):
+    """Why a message is sent."""
+
+    FIRST_NOTIFICATION = "first_notification"
+    SERIES_ADDED = "series_added"
+    RECOVERED = "recovered"
+    ENDED = "ended"
+    REPEAT_INTERVAL_ELAPSED = "repeat_interval_elapsed"
+    HELD_BACK_AND_STILL_FIRING = "held_back_and_still_firing"
+    TEST = "test"
+
+
+class NotToldReason(StrEnum):
+    """Why a transition is not told to a receiver."""
+
+    PENDING = "pending"
+    NOT_ROUTED = "not_routed"
+    SOURCE_DOWN = "source_down"
+    RESOLVED_NOT_WANTED = "resolved_not_wanted"
+    NEVER_TOLD_FIRING = "never_told_firing"
+    ALREADY_TOLD = "already_told"
+    SUPERSEDED_BY_BREACH = "superseded_by_breach"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesLine:
+    """One series in a message: ``firing`` now or not, its value, since when and why (``reason`` is a Reason's value)."""
+
+    labels: LabelSet
+    firing: bool
+    value: float | None
+    verdict: str
+    reason: str
+    note: str | None
+    active_at: float
+    ended_at: float | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message about one KPI at one evaluation, for one receiver, listing its series.
+
+    ``key`` is the idempotency key: equal for every attempt at the same message, different otherwise.
+    ``group`` names the conversation that the message belongs to (one KPI's alerts at one receiver).
+    ``transitions`` are the numbers of the transitions that it tells.
+    """
+
+    key: str
+    receiver: str
+    group: str
+    reason: NotificationReason
+    created_at: float
+    sprint: str
+    kpi: str
+    kind: AlertKind
+    severity: Severity
+    lane: str
+    title: str
+    owner: str
+    objective: str
+    unit: str | None
+    runbook_url: str | None
+    series: tuple[SeriesLine, ...]
+    transitions: tuple[int, ...]
+
+    @property
+    def firing(self) -> bool:
+        """Whether any of the listed series fires."""
+        return any(line.firing for line in self.series)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a receiver wants to hear.
+
+    ``repeat_interval_seconds``: how long after a message a group that still fires is told again (None: never).
+    """
+
+    receiver: str
+    severities: tuple[Severity, ...] = (Severity.PAGE, Severity.TICKET)
+    send_resolved: bool = True
+    repeat_interval_seconds: float | None = 14400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of one transition at one receiver: told by the notification ``told_by``, or ``not_told`` and why."""
+
+    transition: int
+    receiver: str
+    told_by: str | None
+    not_told: NotToldReason | None = None
+
+
+class DeliveryOutcome(StrEnum):
+    """How an attempt to send ended."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A notification waiting in the outbox: ``attempts`` made so far, not to be tried before ``next_attempt_at``."""
+
+    id: int
+    notification: Notification
+    attempts: int
+    next_attempt_at: float

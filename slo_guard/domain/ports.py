@@ -1,0 +1,234 @@
+"""The ports: what the rooms promise each other. Each has a contract suite in ``tests/contracts``.
+
+Instants are Unix seconds (UTC) as float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from slo_guard.domain.alerts import Alert, AlertKey, Transition
+from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
+from slo_guard.domain.readings import Collection, FloatArray, IndicatorSpec, Observation
+from slo_guard.domain.series import SeriesIndex
+from slo_guard.domain.verdicts import CodeArray
+
+
+class Collector(Protocol):
+    """Pulls the indicators of one source. One run at a time; different collectors run in different threads."""
+
+    @property
+    def name(self) -> str:
+        """The collector's name in the config, unique."""
+
+    @property
+    def indicators(self) -> tuple[IndicatorSpec, ...]:
+        """What it produces, known without I/O."""
+
+    def collect(self, now: float, cursor: str | None) -> Collection:
+        """Run once and return what came: exactly one or more observations for every declared indicator.
+
+        Never raises for anything that a source can do: what fails is a ``CollectionFailure`` with a named
+        reason and a message without secrets; what can still be read is read. Returns within the collector's
+        total time-out. ``seen_at`` of the observations is ``now``; the job stamps it again when it stores them.
+        ``cursor`` is what the last stored collection gave (None at first); the same cursor may come again after a crash.
+        """
+
+    def close(self) -> None:
+        """Release connections; idempotent."""
+
+
+class Receiver(Protocol):
+    """Sends notifications to one place."""
+
+    @property
+    def name(self) -> str:
+        """The receiver's name in the config, unique."""
+
+    def send(self, notification: Notification) -> None:
+        """Send once, carrying ``notification.key`` as idempotency key; returning means that it was accepted.
+
+        Raises ``TransientDeliveryError`` (with ``retry_after_seconds`` where the receiver named one) or
+        ``PermanentDeliveryError``; no text of either holds a secret.
+        """
+
+    def close(self) -> None:
+        """Release connections; idempotent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerdictMemory:
+    """A KPI's last verdicts, kept so that a restart knows since when they stand: arrays over ``index``, shape (n,)."""
+
+    sprint: str
+    kpi: str
+    index: SeriesIndex
+    verdict: CodeArray
+    reason: CodeArray
+    since: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerdictChanges:
+    """The series of one KPI whose verdict changed at ``at``: arrays over ``index``, shape (m,).
+
+    ``before`` is -1 for a series judged for the first time; ``value`` NaN where there is none.
+    """
+
+    sprint: str
+    kpi: str
+    at: float
+    index: SeriesIndex
+    before: CodeArray
+    after: CodeArray
+    reason: CodeArray
+    value: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationRecord:
+    """What hop 2 makes durable, in one transaction.
+
+    ``alerts``: those that changed; None for an alert that ended. ``reading_cursor``: the id of the last
+    observation taken in. ``skipped``: True when ``at`` was not later than the last evaluation.
+    """
+
+    at: float
+    reading_cursor: int
+    alerts: Mapping[AlertKey, Alert | None] = field(default_factory=dict)
+    transitions: tuple[Transition, ...] = ()
+    changes: tuple[VerdictChanges, ...] = ()
+    memories: tuple[VerdictMemory, ...] = ()
+    evaluated: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PersistedEvaluation:
+    """What hop 2 made durable so far, for a restart.
+
+    ``evaluated_at`` is None before the first evaluation; ``last_seq`` is 0 before the first transition;
+    ``kpi_evaluated_at`` maps (sprint, kpi) to the last evaluation that judged it.
+    """
+
+    evaluated_at: float | None
+    reading_cursor: int
+    last_seq: int
+    alerts: Mapping[AlertKey, Alert]
+    memories: Mapping[tuple[str, str], VerdictMemory]
+    kpi_evaluated_at: Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """What hop 3 makes durable, in one transaction.
+
+    ``groups``: the planner's own state by group key as JSON text, None to forget one; only what changed.
+    ``transition_cursor``: the number of the last transition planned.
+    """
+
+    transition_cursor: int
+    groups: Mapping[str, str | None] = field(default_factory=dict)
+    notifications: tuple[Notification, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredObservation:
+    """An observation with its number in the store; numbers ascend in the order of ``seen_at``."""
+
+    id: int
+    observation: Observation
+
+
+class ReadingStore(Protocol):
+    """Hop 1: readings and collectors' cursors."""
+
+    def save_collection(self, collection: Collection, stamp: Callable[[], float]) -> float:
+        """Store a collection's observations and cursor, all or nothing; returns their ``seen_at``.
+
+        ``stamp`` is called while no other writer can commit, so that whoever then reads behind the same
+        lock sees all observations stamped up to its own ``now``. ``seen_at`` never goes back: it is at
+        least that of the last collection stored. Raises ``StoreError``.
+        """
+
+    def collector_cursor(self, collector: str) -> str | None:
+        """Return the cursor stored last for ``collector``."""
+
+    def observations(
+        self,
+        *,
+        after_id: int = 0,
+        up_to_id: int | None = None,
+        seen_until: float | None = None,
+        seen_from: float | None = None,
+        indicators: Sequence[str] | None = None,
+    ) -> Iterator[StoredObservation]:
+        """Yield observations in ascending id: ids in (after_id, up_to_id], ``seen_at`` in [seen_from, seen_until].
+
+        Waits for writers that stamped before the call. Equal label sets come over the same index object.
+        """
+
+
+class EvaluationStore(Protocol):
+    """Hop 2: alert states, transitions and verdict changes."""
+
+    def save_evaluation(self, record: EvaluationRecord) -> None:
+        """Store an evaluation, all or nothing. Raises ``StoreError``."""
+
+    def load_evaluation(self) -> PersistedEvaluation:
+        """Return the state that the last stored evaluation left."""
+
+    def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:
+        """Return transitions with numbers above ``after``, ascending."""
+
+
+class NotificationStore(Protocol):
+    """Hop 3 and the deliveries."""
+
+    def transition_cursor(self) -> int:
+        """Return the number of the last transition planned (0 at first)."""
+
+    def planner_groups(self) -> Mapping[str, str]:
+        """Return the planner's state by group key."""
+
+    def save_plan(self, record: PlanRecord) -> None:
+        """Store planner state, outbox rows and decisions, all or nothing. A key already in the outbox is not added again."""
+
+    def lease(self, receiver: str, now: float, lease_seconds: float) -> OutboxRow | None:
+        """Lease the receiver's oldest undelivered row if it is due and not leased, else return None.
+
+        Only the head of the line is ever leased, so order is kept per receiver. A lease that has run out counts as none.
+        """
+
+    def record_attempt(
+        self,
+        row: OutboxRow,
+        outcome: DeliveryOutcome,
+        now: float,
+        *,
+        next_attempt_at: float | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Record how an attempt ended; ends the lease. ``RETRY`` needs ``next_attempt_at``; ``DEAD`` lets the next row through."""
+
+    def outbox_pending(self) -> Mapping[str, tuple[int, float | None]]:
+        """Return for each receiver the number of undelivered rows and when the oldest was created."""
+
+    def decisions(self, *, after: int = 0) -> tuple[Decision, ...]:
+        """Return the decisions about transitions with numbers above ``after``, ascending."""
+
+
+class Store(ReadingStore, EvaluationStore, NotificationStore, Protocol):
+    """The whole store. Safe to use from several threads; every method is one transaction."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold off other writers of this process for the length of the block; reentrant."""
+
+    def prune(self, now: float) -> int:
+        """Delete what has aged beyond the retention or the disk bound, never what is still undelivered; returns rows deleted."""
+
+    def close(self) -> None:
+        """Release files and connections; idempotent."""

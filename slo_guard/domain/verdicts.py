@@ -1,0 +1,215 @@
+"""Verdicts: what an objective says of a value at one instant, and the named reason why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from slo_guard.domain.kpi import KPI
+from slo_guard.domain.readings import FloatArray, IntArray
+from slo_guard.domain.series import LabelSet, SeriesIndex
+
+CodeArray: TypeAlias = npt.NDArray[np.int8]
+
+
+class Verdict(IntEnum):
+    """The eight verdicts of RULES.md; a larger code is worse, so a KPI shows the maximum over its series."""
+
+    NOT_APPLICABLE = 0
+    TRACKED = 1
+    MET = 2
+    NOT_DUE = 3
+    AT_RISK = 4
+    INSUFFICIENT = 5
+    NO_DATA = 6
+    MISSED = 7
+
+    @property
+    def label(self) -> str:
+        """The name that files, pages and metrics use."""
+        return self.name.lower()
+
+
+class Reason(StrEnum):
+    """Why a verdict, an alert state or its end is what it is; the same word in logs, metrics, pages and tests."""
+
+    OBJECTIVE_MET = "objective_met"
+    MET_LATE = "met_late"
+    OBJECTIVE_MISSED = "objective_missed"
+    OVERDUE = "overdue"
+    BROKEN_FOR_GOOD = "broken_for_good"
+    NOT_DUE_YET = "not_due_yet"
+    PAST_WARN = "past_warn"
+    PAST_CHECKPOINT = "past_checkpoint"
+    NO_BASELINE = "no_baseline"
+    BELOW_MIN_SAMPLES = "below_min_samples"
+    BELOW_MIN_TOTAL = "below_min_total"
+    ZERO_DENOMINATOR = "zero_denominator"
+    LOW_COVERAGE = "low_coverage"
+    GOOD_EXCEEDS_TOTAL = "good_exceeds_total"
+    BAD_EXCEEDS_TOTAL = "bad_exceeds_total"
+    SEVERAL_SERIES = "several_series"
+    BEFORE_SPRINT = "before_sprint"
+    NOT_A_BOOL = "not_a_bool"
+    AWAITING_FIRST_COLLECTION = "awaiting_first_collection"
+    NEVER_SEEN = "never_seen"
+    NO_SERIES = "no_series"
+    STALE = "stale"
+    GONE_FROM_SOURCE = "gone_from_source"
+    SOURCE_FAILED = "source_failed"
+    PART_MISSING = "part_missing"
+    NO_OBJECTIVE = "no_objective"
+    RECOVERED = "recovered"
+    NO_LONGER_JUDGED = "no_longer_judged"
+    NO_DATA_IS_OK = "no_data_is_ok"
+    SERIES_GONE = "series_gone"
+    RULE_REMOVED = "rule_removed"
+    UNOBSERVED = "unobserved"
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words for a teammate who has never seen slo_guard."""
+        return _SENTENCES[self]
+
+
+_SENTENCES: dict[Reason, str] = {
+    Reason.OBJECTIVE_MET: "the value meets the objective",
+    Reason.MET_LATE: "met, but only after its due time",
+    Reason.OBJECTIVE_MISSED: "the value does not meet the objective",
+    Reason.OVERDUE: "not met at its due time",
+    Reason.BROKEN_FOR_GOOD: "the limit for the sprint is already broken and cannot be met again",
+    Reason.NOT_DUE_YET: "not met yet, and not due yet",
+    Reason.PAST_WARN: "met, but past the warning bound",
+    Reason.PAST_CHECKPOINT: "not met, and its checkpoint has passed",
+    Reason.NO_BASELINE: "no sample at the window's start to count from",
+    Reason.BELOW_MIN_SAMPLES: "fewer samples than min_samples",
+    Reason.BELOW_MIN_TOTAL: "the total is below min_total, too few to judge",
+    Reason.ZERO_DENOMINATOR: "the denominator is zero",
+    Reason.LOW_COVERAGE: "observed for less of the window than min_coverage",
+    Reason.GOOD_EXCEEDS_TOTAL: "data error: good exceeds total",
+    Reason.BAD_EXCEEDS_TOTAL: "data error: bad exceeds total",
+    Reason.SEVERAL_SERIES: "several series fold into one and no combine says how",
+    Reason.BEFORE_SPRINT: "the sprint has not started",
+    Reason.NOT_A_BOOL: "data error: a bool indicator holds a value other than 0 and 1",
+    Reason.AWAITING_FIRST_COLLECTION: "waiting for the first collection since the start",
+    Reason.NEVER_SEEN: "expected, but never seen",
+    Reason.NO_SERIES: "the indicator has no series",
+    Reason.STALE: "the newest sample is too old",
+    Reason.GONE_FROM_SOURCE: "the source answers, but no longer has this series",
+    Reason.SOURCE_FAILED: "the source cannot be collected",
+    Reason.PART_MISSING: "one side of the ratio has no series here",
+    Reason.NO_OBJECTIVE: "tracked only, there is no objective",
+    Reason.RECOVERED: "the objective is met again",
+    Reason.NO_LONGER_JUDGED: "no longer breached, but not known to be met either",
+    Reason.NO_DATA_IS_OK: "no data, which this rule takes as no reason to alert",
+    Reason.SERIES_GONE: "the series is gone; it is not known to have recovered",
+    Reason.RULE_REMOVED: "the rule was removed",
+    Reason.UNOBSERVED: "the wait started again after a time that nobody observed",
+}
+
+REASONS: tuple[Reason, ...] = tuple(Reason)
+"""Reasons by their code in arrays."""
+
+REASON_CODE: dict[Reason, int] = {reason: code for code, reason in enumerate(REASONS)}
+
+
+class AlertState(IntEnum):
+    """Prometheus's alert states, as codes for arrays."""
+
+    INACTIVE = 0
+    PENDING = 1
+    FIRING = 2
+
+    @property
+    def label(self) -> str:
+        """The name that files, pages and metrics use."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerdictFrame:
+    """The verdicts of one KPI at one instant, a row for each value of its ``by`` labels.
+
+    Shapes are (n,) with n = len(index) >= 1. ``value``: NaN where there is none; ``verdict``: codes of
+    :class:`Verdict`; ``reason``: codes into ``REASONS``; ``samples``: how many went into the value;
+    ``coverage``: observed share of the window, 0 to 1, NaN where it has no meaning; ``total``: the
+    denominator of a ratio, NaN elsewhere; ``since``: when the verdict last changed (Unix seconds);
+    ``alert_state``: codes of :class:`AlertState` of the breach alert; ``alert_since``: since when, NaN if inactive.
+    ``window_start`` is None for ``last``. ``note`` says more of the rows' reasons where there is more to say
+    (a source's error message, by row).
+    """
+
+    kpi: KPI
+    at: float
+    index: SeriesIndex
+    value: FloatArray
+    verdict: CodeArray
+    reason: CodeArray
+    samples: IntArray
+    coverage: FloatArray
+    total: FloatArray
+    since: FloatArray
+    alert_state: CodeArray
+    alert_since: FloatArray
+    window_start: float | None
+    window_end: float
+    notes: dict[int, str]
+
+    @property
+    def worst(self) -> Verdict:
+        """The verdict that the KPI shows."""
+        return Verdict(int(self.verdict.max()))
+
+    def counts(self) -> dict[Verdict, int]:
+        """How many series have each verdict, worst first."""
+        tally = np.bincount(self.verdict, minlength=len(Verdict))
+        return {verdict: int(tally[verdict]) for verdict in sorted(Verdict, reverse=True) if tally[verdict]}
+
+    def row(self, position: int) -> SeriesVerdict:
+        """Return one series' verdict as an object."""
+        return SeriesVerdict(
+            kpi=self.kpi,
+            at=self.at,
+            labels=self.index.label_sets[position],
+            value=_number(self.value[position]),
+            verdict=Verdict(int(self.verdict[position])),
+            reason=REASONS[int(self.reason[position])],
+            note=self.notes.get(position),
+            samples=int(self.samples[position]),
+            coverage=_number(self.coverage[position]),
+            total=_number(self.total[position]),
+            since=float(self.since[position]),
+            alert_state=AlertState(int(self.alert_state[position])),
+            alert_since=_number(self.alert_since[position]),
+            window_start=self.window_start,
+            window_end=self.window_end,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesVerdict:
+    """One row of a :class:`VerdictFrame`, for the few places that show series one by one."""
+
+    kpi: KPI
+    at: float
+    labels: LabelSet
+    value: float | None
+    verdict: Verdict
+    reason: Reason
+    note: str | None
+    samples: int
+    coverage: float | None
+    total: float | None
+    since: float
+    alert_state: AlertState
+    alert_since: float | None
+    window_start: float | None
+    window_end: float
+
+
+def _number(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)

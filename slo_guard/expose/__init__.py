@@ -1,0 +1,1 @@
+"""What others see: the metrics page, the API and the web page."""

@@ -1,0 +1,1 @@
+"""Recorded samples through the evaluator: eval and backtest."""

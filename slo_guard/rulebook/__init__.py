@@ -1,0 +1,1 @@
+"""Rule files: parsed with positions, validated all at once, turned into KPIs."""

@@ -1,0 +1,1 @@
+"""The store: readings, alerts, transitions and the outbox, in SQL."""
