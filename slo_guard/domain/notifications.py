@@ -59,7 +59,8 @@ class Notification:
 
     ``key`` is the idempotency key: equal for every attempt at the same message, different otherwise.
     ``group`` names the conversation that the message belongs to (one KPI's alerts at one receiver).
-    ``transitions`` are the numbers of the transitions that it tells.
+    ``transitions`` are the numbers of the transitions that it tells. ``unlisted_firing`` and ``unlisted_ended``
+    count the series beyond those that ``series`` lists.
     """
 
     key: str
@@ -79,11 +80,13 @@ class Notification:
     runbook_url: str | None
     series: tuple[SeriesLine, ...]
     transitions: tuple[int, ...]
+    unlisted_firing: int = 0
+    unlisted_ended: int = 0
 
     @property
     def firing(self) -> bool:
-        """Whether any of the listed series fires."""
-        return any(line.firing for line in self.series)
+        """Whether any series of the message fires."""
+        return self.unlisted_firing > 0 or any(line.firing for line in self.series)
 
 
 @dataclass(frozen=True, slots=True)
