@@ -1,0 +1,256 @@
+"""A second evaluator, written from the rule file's reference alone: plain, slow, one series at a time.
+
+It keeps every observation and judges each evaluation from all of them, so it has no window state that could go wrong.
+The property tests hold the vectorised evaluator to its answers. ``Oracle.evaluate`` gives the verdict rows and the alert
+transitions of one evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from slo_guard.domain.kpi import KPI, Op, Plan, RatioPair, Reducer, Selection, Single, WindowKind
+from slo_guard.domain.readings import Observation
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import Reason, Verdict
+from tests.support import oracle_groups as groups
+from tests.support import oracle_measures as measures
+from tests.support.oracle_alerts import AlertBook, ExpectedTransition
+from tests.support.oracle_history import History, Series, grouped, histories, matches
+from tests.support.oracle_measures import Span
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one ``by`` value of a KPI should show. ``reasons``: the first is the best one, any of them is right."""
+
+    labels: LabelSet
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    value: float | None = None
+    samples: int = 0
+    coverage: float | None = None
+    total: float | None = None
+    since: float = 0.0
+
+
+@dataclass
+class Outcome:
+    """One evaluation: rows by KPI and labels, and the transitions in no particular order."""
+
+    rows: dict[str, dict[LabelSet, Row]] = field(default_factory=dict)
+    transitions: list[ExpectedTransition] = field(default_factory=list)
+
+
+class Oracle:
+    """Judges a plan again and again; what it remembers between evaluations is said in its attributes."""
+
+    def __init__(self) -> None:
+        self.observations: list[Observation] = []
+        self.evaluated_at: float | None = None
+        self.last_rows: dict[tuple[str, LabelSet], Row] = {}
+        self.met_when_due: dict[tuple[str, LabelSet], bool] = {}
+        self.alerts = AlertBook()
+
+    def evaluate(self, plan: Plan, observations: Iterable[Observation], now: float) -> Outcome:
+        """Judge what ``plan`` says is due, given the observations that came since the last call."""
+        self.observations.extend(observations)
+        outcome = Outcome()
+        if self.evaluated_at is not None and now <= self.evaluated_at:
+            return outcome
+        self.evaluated_at = now
+        known = histories(self.observations)
+        for kpi in plan.judged_now:
+            signed = any(known[name].sign_offs is not None for name in kpi.indicators if name in known)
+            rows = {row.labels: self._remembered(kpi, row, now, signed) for row in _judge(kpi, plan, known, now)}
+            for key in [key for key in self.last_rows if key[0] == kpi.id]:
+                del self.last_rows[key]
+            self.last_rows.update({(kpi.id, labels): row for labels, row in rows.items()})
+            outcome.rows[kpi.id] = rows
+            outcome.transitions += self.alerts.step(kpi, rows, now)
+        return outcome
+
+    def _remembered(self, kpi: KPI, row: Row, now: float, signed: bool) -> Row:
+        """Return the row with what only memory can tell: whether it was met too late, and since when it stands.
+
+        Evidence (``signed``) carries the instant at which it was met itself, so it needs no memory.
+        """
+        key = (kpi.id, row.labels)
+        if kpi.due_at is not None and now >= kpi.due_at:
+            met = row.reasons[0] in (Reason.OBJECTIVE_MET, Reason.PAST_WARN, Reason.MET_LATE)
+            on_time = self.met_when_due.setdefault(key, met)
+            if row.reasons == (Reason.OBJECTIVE_MET,) and not on_time and not signed:
+                row = replace(row, reasons=(Reason.MET_LATE,))
+        before = self.last_rows.get(key)
+        since = before.since if before is not None and before.verdict is row.verdict else now
+        return replace(row, since=since)
+
+
+def _judge(kpi: KPI, plan: Plan, known: dict[str, History], now: float) -> list[Row]:
+    sprint = plan.sprints[kpi.sprint]
+    span = measures.span_of(kpi, now, sprint.start_at, sprint.end_at)
+    selections = [kpi.source.of] if isinstance(kpi.source, Single) else [kpi.source.part, kpi.source.total]
+    sides = [_groups(selection, kpi, known, span) for selection in selections]
+    observed = all(known.get(selection.indicator, History()).collections for selection in selections)
+    unseen = _unseen_reasons(known, selections)
+    before_sprint = span.start is not None and _is_sprint(kpi) and now < sprint.start_at
+    rows = []
+    for labels in _row_labels(kpi, sides, known, span, now):
+        if before_sprint:
+            rows.append(Row(labels, Verdict.INSUFFICIENT, (Reason.BEFORE_SPRINT,)))
+            continue
+        if not observed:
+            rows.append(Row(labels, Verdict.INSUFFICIENT, (Reason.AWAITING_FIRST_COLLECTION,)))
+            continue
+        parts = [side.get(labels, []) for side in sides]
+        met_at = None
+        if isinstance(kpi.source, RatioPair):
+            measured = groups.measure_ratio(kpi, parts, known, span, unseen)
+        else:
+            history = known[kpi.source.of.indicator]
+            if history.sign_offs is not None:
+                measured, met_at = groups.measure_evidence(kpi, labels, history, now)
+            else:
+                measured = groups.measure_single(kpi, parts[0], history, span, unseen)
+        rows.append(_verdict(kpi, labels, measured, met_at, now))
+    return rows
+
+
+def _is_sprint(kpi: KPI) -> bool:
+    return kpi.measure.window is not None and kpi.measure.window.kind is WindowKind.SPRINT
+
+
+# ---- which rows there are
+
+
+def _groups(selection: Selection, kpi: KPI, known: dict[str, History], span: Span) -> dict[LabelSet, list[Series]]:
+    """Return the selected series by their ``by`` labels, as known at the window's end."""
+    found: dict[LabelSet, list[Series]] = {}
+    history = known.get(selection.indicator, History())
+    for series in history.series.values():
+        trimmed = replace(series.until(span.now), gone=history.gone_from_source(series))
+        if trimmed.samples and matches(series.labels, selection.where):
+            found.setdefault(grouped(series.labels, kpi.by), []).append(trimmed)
+    return found
+
+
+def _row_labels(
+    kpi: KPI, sides: list[dict[LabelSet, list[Series]]], known: dict[str, History], span: Span, now: float
+) -> list[LabelSet]:
+    """Return the labels of the rows: groups not forgotten, signed evidence, and what is expected; else one row without labels."""
+    found: dict[LabelSet, None] = {}
+    for history in (known.get(name) for name in kpi.indicators):
+        for sign_off in (history.sign_offs or ()) if history else ():
+            if isinstance(kpi.source, Single) and matches(sign_off.labels, kpi.source.of.where):
+                found[grouped(sign_off.labels, kpi.by)] = None
+    for labels in {labels: None for side in sides for labels in side}:
+        group = [series for side in sides for series in side.get(labels, [])]
+        if not all(_forgotten(series, kpi, span, now) for series in group) or _broken(kpi, group, known, span):
+            found[labels] = None
+    for expected in kpi.expect:
+        values = expected.values
+        if expected.labels_of is not None:
+            listed = known.get(expected.labels_of, History()).series
+            values = tuple(dict(labels)[expected.label] for labels in listed if expected.label in dict(labels))
+        for value in values:
+            found[((expected.label, value),)] = None
+    return list(found) or [()]
+
+
+def _forgotten(series: Series, kpi: KPI, span: Span, now: float) -> bool:
+    """Whether a series that its source no longer has was last sampled over ``forget_after`` ago."""
+    return series.gone and not measures.is_fresh(series, span) and now - series.newest_at > kpi.forget_after_seconds
+
+
+def _broken(kpi: KPI, group: list[Series], known: dict[str, History], span: Span) -> bool:
+    """Whether the group's limit for the sprint is broken for good: such a row never goes away silently."""
+    if not isinstance(kpi.source, Single):
+        return False
+    measured = groups.measure_single(kpi, group, known[kpi.source.of.indicator], span, ())
+    return _broken_for_good(kpi, measured.value)
+
+
+def _unseen_reasons(known: dict[str, History], selections: list[Selection]) -> tuple[Reason, ...]:
+    """Return why a row without any series has no data."""
+    failing = any(known.get(selection.indicator, History()).failing for selection in selections)
+    return (Reason.SOURCE_FAILED,) if failing else ()
+
+
+# ---- judging a value
+
+
+def _exceeded(kpi: KPI, value: float | None) -> bool:
+    """Whether an increase or total is beyond its upper limit, where no further sample can take it back."""
+    objective = kpi.objective
+    if objective is None or value is None or kpi.measure.reducer not in (Reducer.INCREASE, Reducer.TOTAL):
+        return False
+    match objective.op:
+        case Op.AT_MOST | Op.EQUALS:
+            return value > objective.bound
+        case Op.BELOW:
+            return value >= objective.bound
+        case Op.BETWEEN:
+            assert objective.upper is not None
+            return value > objective.upper
+        case _:
+            return False
+
+
+def _broken_for_good(kpi: KPI, value: float | None) -> bool:
+    return _is_sprint(kpi) and _exceeded(kpi, value)
+
+
+def _has_upper_limit(kpi: KPI) -> bool:
+    limits = (Op.AT_MOST, Op.BELOW, Op.EQUALS, Op.BETWEEN)
+    return (
+        kpi.objective is not None
+        and kpi.objective.op in limits
+        and kpi.measure.reducer in (Reducer.INCREASE, Reducer.TOTAL)
+    )
+
+
+def _verdict(kpi: KPI, labels: LabelSet, measured: groups.Measured, met_at: float | None, now: float) -> Row:
+    """Judge one group; the order of the questions is the order in which a verdict wins."""
+    row = Row(
+        labels,
+        Verdict.MET,
+        (Reason.OBJECTIVE_MET,),
+        measured.value,
+        measured.samples,
+        measured.coverage,
+        measured.total,
+    )
+    value, objective = measured.value, kpi.objective
+    if measured.missing:
+        if _broken_for_good(kpi, value):
+            return replace(row, verdict=Verdict.MISSED, reasons=(Reason.BROKEN_FOR_GOOD,))
+        return Row(labels, Verdict.NO_DATA, measured.missing)
+    if measured.problem is not None:
+        return replace(row, verdict=Verdict.INSUFFICIENT, reasons=(measured.problem,))
+    if kpi.min_samples is not None and measured.samples < kpi.min_samples:
+        return replace(row, verdict=Verdict.INSUFFICIENT, reasons=(Reason.BELOW_MIN_SAMPLES,))
+    if _has_upper_limit(kpi) and not _exceeded(kpi, value):
+        coverage = measured.coverage
+        if coverage is not None and coverage < kpi.min_coverage:
+            return replace(row, verdict=Verdict.INSUFFICIENT, reasons=(Reason.LOW_COVERAGE,))
+    if objective is None:
+        return replace(row, verdict=Verdict.TRACKED, reasons=(Reason.NO_OBJECTIVE,))
+    assert value is not None
+    if not measures.meets(objective, value):
+        return _unmet(kpi, row, now)
+    if kpi.warn is not None and not measures.meets(kpi.warn, value):
+        return replace(row, verdict=Verdict.AT_RISK, reasons=(Reason.PAST_WARN,))
+    if met_at is not None and kpi.due_at is not None and now >= kpi.due_at and met_at > kpi.due_at:
+        return replace(row, reasons=(Reason.MET_LATE,))
+    return row
+
+
+def _unmet(kpi: KPI, row: Row, now: float) -> Row:
+    if kpi.due_at is None:
+        return replace(row, verdict=Verdict.MISSED, reasons=(Reason.OBJECTIVE_MISSED,))
+    if now >= kpi.due_at:
+        return replace(row, verdict=Verdict.MISSED, reasons=(Reason.OVERDUE,))
+    if kpi.checkpoint_at is not None and now >= kpi.checkpoint_at:
+        return replace(row, verdict=Verdict.AT_RISK, reasons=(Reason.PAST_CHECKPOINT,))
+    return replace(row, verdict=Verdict.NOT_DUE, reasons=(Reason.NOT_DUE_YET,))

@@ -1,0 +1,151 @@
+"""The oracle's alerts: one small state machine per KPI, labels and kind, stepped with a row at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.kpi import KPI, NoDataThen, Severity
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import AlertState, Reason, Verdict
+from tests.support.oracle_measures import meets
+
+if TYPE_CHECKING:
+    from tests.support.oracle import Row
+
+_JUDGED_FINE = (Verdict.MET, Verdict.AT_RISK, Verdict.NOT_DUE)
+
+
+@dataclass(frozen=True)
+class ExpectedTransition:
+    """One change of state; any of ``reasons`` is right."""
+
+    kpi: str
+    labels: LabelSet
+    kind: AlertKind
+    from_state: AlertState
+    to_state: AlertState
+    reasons: tuple[Reason, ...]
+    verdict: Verdict | None
+    value: float | None
+    active_at: float
+    severity: Severity
+
+
+@dataclass
+class OneAlert:
+    """The state of one alert. ``held_since``: since when missing data has frozen it."""
+
+    state: AlertState = AlertState.INACTIVE
+    active_at: float = 0.0
+    clear_since: float | None = None
+    held_since: float | None = None
+
+
+@dataclass
+class AlertBook:
+    """All alerts, and when each KPI was last evaluated."""
+
+    alerts: dict[tuple[str, LabelSet, AlertKind], OneAlert] = field(default_factory=dict)
+    evaluated_at: dict[str, float] = field(default_factory=dict)
+
+    def step(self, kpi: KPI, rows: dict[LabelSet, Row], now: float) -> list[ExpectedTransition]:
+        """Take one evaluation's rows of a KPI and return what changed."""
+        changed: list[ExpectedTransition] = []
+        previous = self.evaluated_at.get(kpi.id)
+        unobserved = previous is not None and now - previous > kpi.no_data.after_seconds
+        self.evaluated_at[kpi.id] = now
+        for key in [key for key in self.alerts if key[0] == kpi.id and key[1] not in rows]:
+            alert = self.alerts.pop(key)
+            if alert.state is not AlertState.INACTIVE:
+                changed.append(_ended(kpi, key, alert))
+        kinds = [AlertKind.BREACH] if kpi.warn_severity is Severity.NONE else [AlertKind.BREACH, AlertKind.RISK]
+        for labels, row in rows.items():
+            for kind in kinds:
+                alert = self.alerts.setdefault((kpi.id, labels, kind), OneAlert())
+                before = alert.state
+                active_at = alert.active_at
+                if unobserved and alert.state is AlertState.PENDING:
+                    alert.active_at = now
+                _step(kpi, kind, alert, row, now)
+                if alert.state is not before:
+                    ended = alert.state is AlertState.INACTIVE
+                    changed.append(
+                        ExpectedTransition(
+                            kpi.id,
+                            labels,
+                            kind,
+                            before,
+                            alert.state,
+                            _end_reasons(kpi, row) if ended else row.reasons,
+                            row.verdict,
+                            row.value,
+                            active_at if ended else alert.active_at,
+                            _severity(kpi, kind),
+                        )
+                    )
+        return changed
+
+
+def _severity(kpi: KPI, kind: AlertKind) -> Severity:
+    return kpi.severity if kind is AlertKind.BREACH else kpi.warn_severity
+
+
+def _ended(kpi: KPI, key: tuple[str, LabelSet, AlertKind], alert: OneAlert) -> ExpectedTransition:
+    """Return the end of an alert whose row is gone: its series was forgotten, or the KPI has series after all."""
+    _, labels, kind = key
+    return ExpectedTransition(
+        kpi.id,
+        labels,
+        kind,
+        alert.state,
+        AlertState.INACTIVE,
+        (Reason.SERIES_GONE,),
+        None,
+        None,
+        alert.active_at,
+        _severity(kpi, kind),
+    )
+
+
+def _end_reasons(kpi: KPI, row: Row) -> tuple[Reason, ...]:
+    if row.verdict is Verdict.NO_DATA:
+        return (Reason.NO_DATA_IS_OK,)
+    return (Reason.RECOVERED,) if row.verdict is Verdict.MET else (Reason.NO_LONGER_JUDGED, Reason.RECOVERED)
+
+
+def _step(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> None:
+    held = row.verdict is Verdict.NO_DATA and kpi.no_data.then is NoDataThen.HOLD
+    if held:
+        alert.held_since = now if alert.held_since is None else alert.held_since
+        if now - alert.held_since < kpi.no_data.hold_for_seconds:
+            return
+    else:
+        alert.held_since = None
+    if _condition(kpi, kind, alert, row):
+        alert.clear_since = None
+        if alert.state is AlertState.INACTIVE:
+            alert.state, alert.active_at = AlertState.PENDING, now
+        at_once = kind is AlertKind.BREACH and row.verdict is Verdict.NO_DATA
+        if alert.state is AlertState.PENDING and (at_once or now - alert.active_at >= kpi.for_seconds):
+            alert.state = AlertState.FIRING
+    elif alert.state is AlertState.PENDING:
+        alert.state = AlertState.INACTIVE
+    elif alert.state is AlertState.FIRING:
+        alert.clear_since = now if alert.clear_since is None else alert.clear_since
+        if now - alert.clear_since >= kpi.keep_firing_for_seconds:
+            alert.state, alert.clear_since = AlertState.INACTIVE, None
+
+
+def _condition(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row) -> bool:
+    if row.verdict is Verdict.NO_DATA and kpi.no_data.then is NoDataThen.OK:
+        return False
+    if kind is AlertKind.RISK:
+        active = alert.state is not AlertState.INACTIVE
+        return row.verdict is Verdict.AT_RISK or (active and row.verdict > Verdict.AT_RISK)
+    if row.verdict in (Verdict.MISSED, Verdict.NO_DATA):
+        return True
+    if alert.state is AlertState.FIRING and kpi.resolve is not None and row.verdict in _JUDGED_FINE:
+        return row.value is not None and not meets(kpi.resolve, row.value)
+    return False

@@ -1,0 +1,165 @@
+"""The oracle's groups: the series that ``by`` folds together, measured as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Single
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import Reason
+from tests.support import oracle_measures as measures
+from tests.support.oracle_history import History, Series, grouped, matches
+from tests.support.oracle_measures import Span
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A group's value before it is judged; ``missing`` names why there is no data, ``problem`` why it is not enough."""
+
+    value: float | None = None
+    samples: int = 0
+    coverage: float | None = None
+    total: float | None = None
+    missing: tuple[Reason, ...] = ()
+    problem: Reason | None = None
+
+
+def measure_single(kpi: KPI, group: list[Series], history: History, span: Span, unseen: tuple[Reason, ...]) -> Measured:
+    """Measure the fresh series of a group; without any, say why, beside the value that the stale ones had."""
+    if not group:
+        return Measured(missing=(*unseen, Reason.NEVER_SEEN if kpi.expect else Reason.NO_SERIES))
+    fresh = [series for series in group if measures.is_fresh(series, span)]
+    measured = _fold(kpi, fresh or group, group, history, span)
+    return measured if fresh else replace(measured, missing=_stale_reasons(group, history))
+
+
+def _stale_reasons(group: list[Series], history: History) -> tuple[Reason, ...]:
+    if history.failing:
+        return (Reason.SOURCE_FAILED,)
+    gone = {series.gone for series in group}
+    return tuple(Reason.GONE_FROM_SOURCE if one else Reason.STALE for one in sorted(gone, reverse=True))
+
+
+def _fold(kpi: KPI, used: list[Series], group: list[Series], history: History, span: Span) -> Measured:
+    """Measure each series, then fold; ``total`` of a bool folds first, over all series that were true inside the window."""
+    reducer, how = kpi.measure.reducer, measures.how_to_combine(kpi)
+    if reducer is Reducer.LAST:
+        if how is None and len(used) > 1:
+            return Measured(samples=len(used), problem=Reason.SEVERAL_SERIES)
+        return Measured(_combine(kpi, [series.samples[-1][1] for series in used]), len(used))
+    if measures.counts_true_time(kpi) and how is Combine.MAX:
+        used = group
+        true = [interval for series in used for interval in measures.true_intervals(series, span)]
+        seen = [interval for series in used for interval in measures.observed_intervals(series, span)]
+        count = sum(len(measures.inside(series, span)) for series in used)
+        return Measured(measures.length_of_union(true), count, measures.coverage_of(seen, span))
+    values = [_measure_series(kpi, series, history, span) for series in used]
+    count = sum(len(measures.inside(series, span)) for series in used)
+    coverages = [measures.coverage_of(measures.observed_intervals(series, span), span) for series in used]
+    shares = [share for share in coverages if share is not None]
+    coverage = min(shares) if shares else None
+    if how is None and len(used) > 1:
+        return Measured(samples=count, coverage=coverage, problem=Reason.SEVERAL_SERIES)
+    if reducer in (Reducer.MIN, Reducer.MAX, Reducer.MEAN):
+        values = [value for value in values if value is not None]
+        if not values:
+            return Measured(samples=0, coverage=coverage, problem=Reason.BELOW_MIN_SAMPLES)
+    if None in values:
+        return Measured(samples=count, coverage=coverage, problem=Reason.NO_BASELINE)
+    return Measured(_combine(kpi, [value for value in values if value is not None]), count, coverage)
+
+
+def _combine(kpi: KPI, values: list[float]) -> float:
+    how = measures.how_to_combine(kpi)
+    if how is None:
+        (value,) = values
+        return value
+    return measures.combined(values, how)
+
+
+def _measure_series(kpi: KPI, series: Series, history: History, span: Span) -> float | None:
+    match kpi.measure.reducer:
+        case Reducer.INCREASE:
+            return measures.increase(series, span, history, kpi.baseline)
+        case Reducer.TOTAL if measures.counts_true_time(kpi):
+            return measures.length_of_union(measures.true_intervals(series, span))
+        case Reducer.TOTAL:
+            return measures.increase(series, span, history, kpi.baseline)
+        case Reducer.DELTA:
+            return measures.delta(series, span, kpi.baseline)
+        case _:
+            return measures.reduced([value for _, value in measures.inside(series, span)], kpi.measure.reducer)
+
+
+def measure_ratio(
+    kpi: KPI,
+    groups: list[list[Series]],
+    known: dict[str, History],
+    span: Span,
+    unseen: tuple[Reason, ...],
+) -> Measured:
+    """Measure both sides, then divide; more good (or bad) than total is shown as it is, never clipped."""
+    source = kpi.source
+    assert isinstance(source, RatioPair)
+    part, total = groups
+    part_history, total_history = known[source.part.indicator], known[source.total.indicator]
+    if not part and not total:
+        return Measured(missing=(*unseen, Reason.NEVER_SEEN if kpi.expect else Reason.NO_SERIES))
+    if not part or not total:
+        return Measured(missing=(Reason.PART_MISSING,))
+    missing: list[Reason] = []
+    increases, used = [], []
+    for group, history in ((part, part_history), (total, total_history)):
+        fresh = [series for series in group if measures.is_fresh(series, span)]
+        if not fresh:
+            missing += _stale_reasons(group, history)
+        used += fresh
+        increases.append(sum(measures.side_increase(series, span, history) for series in fresh))
+    if missing:
+        return Measured(missing=tuple(missing))
+    count = sum(len(measures.inside(series, span)) for series in used)
+    coverages = [measures.coverage_of(measures.observed_intervals(series, span), span) for series in used]
+    shares = [share for share in coverages if share is not None]
+    value = increases[0] / increases[1] if increases[1] else None
+    problem = None
+    if increases[0] > increases[1]:
+        problem = Reason.GOOD_EXCEEDS_TOTAL if source.part_is == "good" else Reason.BAD_EXCEEDS_TOTAL
+    elif increases[1] == 0:
+        problem = Reason.ZERO_DENOMINATOR
+    elif kpi.min_total is not None and increases[1] < kpi.min_total:
+        problem = Reason.BELOW_MIN_TOTAL
+    return Measured(value, count, min(shares) if shares else None, increases[1], problem=problem)
+
+
+def measure_evidence(kpi: KPI, labels: LabelSet, history: History, now: float) -> tuple[Measured, float | None]:
+    """Return the group's word at ``now`` and since when it meets the objective; unsigned is false."""
+    assert isinstance(kpi.source, Single)
+    success = history.newest_success
+    if success is None or now - success > kpi.no_data.after_seconds:
+        return Measured(missing=(Reason.SOURCE_FAILED,) if history.failing else (Reason.STALE,)), None
+    where = kpi.source.of.where
+    words = [
+        item
+        for item in history.sign_offs or ()
+        if matches(item.labels, where) and grouped(item.labels, kpi.by) == labels
+    ]
+    signed = {item.labels for item in words if item.when <= now}
+
+    def value_at(instant: float) -> float:
+        values = []
+        for label_set in sorted(signed):
+            past = [item for item in words if item.labels == label_set and item.when <= instant]
+            values.append(float(max(past, key=lambda item: item.when).value) if past else 0.0)
+        return _combine(kpi, values) if values else 0.0
+
+    if len(signed) > 1 and measures.how_to_combine(kpi) is None:
+        return Measured(samples=len(signed), problem=Reason.SEVERAL_SERIES), None
+    met_at = None
+    if kpi.objective is not None:
+        for instant in sorted({item.when for item in words if item.when <= now}, reverse=True):
+            if not measures.meets(kpi.objective, value_at(instant)):
+                break
+            met_at = instant
+        else:
+            met_at = float("-inf") if measures.meets(kpi.objective, 0.0) else met_at
+    return Measured(value_at(now), len(signed)), met_at

@@ -1,0 +1,201 @@
+"""The oracle's measures: one series, one window, plain Python floats in plain lists."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from slo_guard.domain.kpi import KPI, Combine, Objective, Op, Reducer, WindowKind
+from slo_guard.domain.readings import IndicatorType
+from tests.support.oracle_history import History, Sample, Series
+
+Interval = tuple[float, float]
+
+_UPPER_LIMITS = {Op.AT_MOST, Op.BELOW}
+_LOWER_LIMITS = {Op.AT_LEAST, Op.ABOVE}
+_SUMS = {Reducer.INCREASE, Reducer.DELTA, Reducer.RATIO}
+
+
+@dataclass
+class Span:
+    """The window that is judged, (start, now]; ``start`` is None for ``last``; ``after`` is ``no_data.after``."""
+
+    start: float | None
+    now: float
+    after: float
+
+    @property
+    def opened(self) -> float:
+        """The start of a window that has one."""
+        assert self.start is not None
+        return self.start
+
+
+def span_of(kpi: KPI, now: float, sprint_start: float, sprint_end: float) -> Span:
+    """Return what ``kpi`` looks at when it is judged at ``now``."""
+    after = kpi.no_data.after_seconds
+    window = kpi.measure.window
+    if window is None:
+        return Span(None, now, after)
+    if window.kind is WindowKind.SPRINT:
+        return Span(sprint_start, min(now, sprint_end), after)
+    assert window.seconds is not None
+    return Span(now - window.seconds, now, after)
+
+
+def inside(series: Series, span: Span) -> list[Sample]:
+    """Return the samples with start < at <= now."""
+    return [(at, value) for at, value in series.samples if span.opened < at <= span.now]
+
+
+def is_fresh(series: Series, span: Span) -> bool:
+    """Whether the newest sample is not too old."""
+    return span.now - series.newest_at <= span.after
+
+
+def baseline_of(series: Series, span: Span) -> Sample | None:
+    """Return the last sample at or before the window's start, if it was fresh there."""
+    before = [(at, value) for at, value in series.samples if at <= span.opened]
+    if before and span.opened - before[-1][0] <= span.after:
+        return before[-1]
+    return None
+
+
+def gained(values: list[float]) -> float:
+    """Return what a counter gained over its values; a drop to v is a reset and gains v."""
+    gain = 0.0
+    for previous, value in itertools.pairwise(values):
+        gain += value - previous if value >= previous else value
+    return gain
+
+
+def increase(series: Series, span: Span, history: History, given: float | None) -> float | None:
+    """Return a counter's increase over the window; None without anything to count from."""
+    values = [value for _, value in inside(series, span)]
+    baseline = baseline_of(series, span)
+    if baseline is not None:
+        return gained([baseline[1], *values])
+    if _born_inside(series, span, history):
+        return gained([0.0, *values])
+    if given is not None and values:
+        return gained(values) + values[0] - given
+    return None
+
+
+def side_increase(series: Series, span: Span, history: History) -> float:
+    """Return the increase of one side of a ratio: without a baseline it counts from its first sample inside."""
+    values = [value for _, value in inside(series, span)]
+    baseline = baseline_of(series, span)
+    if baseline is not None:
+        return gained([baseline[1], *values])
+    if _born_inside(series, span, history):
+        return gained([0.0, *values])
+    return gained(values)
+
+
+def _born_inside(series: Series, span: Span, history: History) -> bool:
+    return series.samples[0][0] > span.opened and history.born(series, span.after)
+
+
+def delta(series: Series, span: Span, given: float | None) -> float | None:
+    """Return the newest value less the value at the window's start; None without one."""
+    baseline = baseline_of(series, span)
+    if baseline is not None:
+        return series.samples[-1][1] - baseline[1]
+    return None if given is None else series.samples[-1][1] - given
+
+
+def reduced(values: list[float], reducer: Reducer) -> float | None:
+    """Return the min, max or mean of the samples in a window; None when there are none."""
+    if not values:
+        return None
+    if reducer is Reducer.MIN:
+        return min(values)
+    return max(values) if reducer is Reducer.MAX else sum(values) / len(values)
+
+
+def true_intervals(series: Series, span: Span) -> list[Interval]:
+    """Return when a bool was true inside the window: a sample holds until the next, at most ``after``."""
+    held = []
+    for position, (at, value) in enumerate(series.samples):
+        until = at + span.after
+        if position + 1 < len(series.samples):
+            until = min(until, series.samples[position + 1][0])
+        if value:
+            held.append((max(at, span.opened), min(until, span.now)))
+    return held
+
+
+def observed_intervals(series: Series, span: Span) -> list[Interval]:
+    """Return when a series was observed inside the window: each sample stands for ``after`` seconds."""
+    return [(max(at, span.opened), min(at + span.after, span.now)) for at, _ in series.samples]
+
+
+def length_of_union(intervals: list[Interval]) -> float:
+    """Return how long at least one of the intervals lasts; an interval that ends before it starts lasts no time."""
+    covered, reached = 0.0, float("-inf")
+    for start, end in sorted(intervals):
+        if end > max(start, reached):
+            covered += end - max(start, reached)
+            reached = end
+    return covered
+
+
+def coverage_of(intervals: list[Interval], span: Span) -> float | None:
+    """Return the observed share of the window; None where the window has no length."""
+    length = span.now - span.opened
+    return length_of_union(intervals) / length if length > 0 else None
+
+
+def counts_true_time(kpi: KPI) -> bool:
+    """Whether ``total`` adds up the time that a bool is true (over a counter of seconds it is an increase)."""
+    return kpi.measure.reducer is Reducer.TOTAL and kpi.type is IndicatorType.BOOL
+
+
+def how_to_combine(kpi: KPI) -> Combine | None:
+    """Return how several series fold into one; None when nothing says how."""
+    if kpi.combine is not None:
+        return kpi.combine
+    if counts_true_time(kpi):
+        return Combine.MAX
+    if kpi.measure.reducer in _SUMS or kpi.measure.reducer is Reducer.TOTAL:
+        return Combine.SUM
+    objective = kpi.objective
+    if objective is None:
+        return None
+    if objective.op in _UPPER_LIMITS or (objective.op is Op.IS and objective.bound == 0.0):
+        return Combine.MAX
+    if objective.op in _LOWER_LIMITS or objective.op is Op.IS:
+        return Combine.MIN
+    return None
+
+
+def combined(values: list[float], how: Combine) -> float:
+    """Return several series' values as one."""
+    match how:
+        case Combine.SUM:
+            return sum(values)
+        case Combine.MAX:
+            return max(values)
+        case Combine.MIN:
+            return min(values)
+        case Combine.MEAN:
+            return sum(values) / len(values)
+
+
+def meets(objective: Objective, value: float) -> bool:
+    """Whether ``value`` meets ``objective``."""
+    match objective.op:
+        case Op.AT_MOST:
+            return value <= objective.bound
+        case Op.BELOW:
+            return value < objective.bound
+        case Op.AT_LEAST:
+            return value >= objective.bound
+        case Op.ABOVE:
+            return value > objective.bound
+        case Op.EQUALS | Op.IS:
+            return value == objective.bound
+        case Op.BETWEEN:
+            assert objective.upper is not None
+            return objective.bound <= value <= objective.upper
