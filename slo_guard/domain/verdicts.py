@@ -106,7 +106,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.RECOVERED: "the objective is met again",
     Reason.NO_LONGER_JUDGED: "no longer breached, but not known to be met either",
     Reason.NO_DATA_IS_OK: "no data, which this rule takes as no reason to alert",
-    Reason.SERIES_GONE: "the series is gone; it is not known to have recovered",
+    Reason.SERIES_GONE: "the series is gone; whether its objective is met is not known",
     Reason.RULE_REMOVED: "the rule was removed",
     Reason.UNOBSERVED: "the wait started again after a time that nobody observed",
 }
