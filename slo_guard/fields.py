@@ -61,7 +61,7 @@ class Options(BaseModel):
 
 
 class Secret(Options):
-    """Where a secret is kept: ``{env: NAME}`` or ``{file: PATH}``. The value is read at each use, so it can be rotated."""
+    """Where a secret is kept: ``{env: NAME}`` or ``{file: PATH}``; read at each use, so that it can be rotated."""
 
     env: str | None = None
     file: LocalPath | None = None
@@ -70,7 +70,8 @@ class Secret(Options):
     @classmethod
     def _refuse_plain_text(cls, value: Any) -> Any:
         if isinstance(value, str):
-            raise ValueError("a secret may not stand in the config; write {env: NAME} or {file: PATH}")  # noqa: TRY004 - pydantic turns only ValueError into a finding
+            # ValueError, not TypeError: pydantic turns only that into a finding.
+            raise ValueError("a secret may not stand in the config; write {env: NAME} or {file: PATH}")  # noqa: TRY004
         return value
 
     @model_validator(mode="after")

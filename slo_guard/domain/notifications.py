@@ -40,7 +40,7 @@ class NotToldReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesLine:
-    """One series in a message: ``firing`` now or not, its value, since when and why (``reason`` is a Reason's value)."""
+    """One series in a message: ``firing`` or not, its value, since when and why (``reason``: a Reason's value)."""
 
     labels: LabelSet
     firing: bool

@@ -29,12 +29,12 @@ class Collector(Protocol):
         """What it produces, known without I/O."""
 
     def collect(self, now: float, cursor: str | None) -> Collection:
-        """Run once and return what came: exactly one or more observations for every declared indicator.
+        """Run once and return what came: one or more observations for every declared indicator.
 
         Never raises for anything that a source can do: what fails is a ``CollectionFailure`` with a named
         reason and a message without secrets; what can still be read is read. Returns within the collector's
         total time-out. ``seen_at`` of the observations is ``now``; the job stamps it again when it stores them.
-        ``cursor`` is what the last stored collection gave (None at first); the same cursor may come again after a crash.
+        ``cursor`` is what the last stored collection gave (None at first); after a crash the same one comes again.
         """
 
     def close(self) -> None:
@@ -195,12 +195,15 @@ class NotificationStore(Protocol):
         """Return the planner's state by group key."""
 
     def save_plan(self, record: PlanRecord) -> None:
-        """Store planner state, outbox rows and decisions, all or nothing. A key already in the outbox is not added again."""
+        """Store planner state, outbox rows and decisions, all or nothing.
+
+        A key that is already in the outbox is not added again.
+        """
 
     def lease(self, receiver: str, now: float, lease_seconds: float) -> OutboxRow | None:
         """Lease the receiver's oldest undelivered row if it is due and not leased, else return None.
 
-        Only the head of the line is ever leased, so order is kept per receiver. A lease that has run out counts as none.
+        Only the head of the line is ever leased, so order is kept. A lease that has run out counts as none.
         """
 
     def record_attempt(
@@ -212,7 +215,10 @@ class NotificationStore(Protocol):
         next_attempt_at: float | None = None,
         error: str | None = None,
     ) -> None:
-        """Record how an attempt ended; ends the lease. ``RETRY`` needs ``next_attempt_at``; ``DEAD`` lets the next row through."""
+        """Record how an attempt ended and end the lease.
+
+        ``RETRY`` needs ``next_attempt_at``; ``DEAD`` lets the next row through.
+        """
 
     def outbox_pending(self) -> Mapping[str, tuple[int, float | None]]:
         """Return for each receiver the number of undelivered rows and when the oldest was created."""
@@ -228,7 +234,7 @@ class Store(ReadingStore, EvaluationStore, NotificationStore, Protocol):
         """Hold off other writers of this process for the length of the block; reentrant."""
 
     def prune(self, now: float) -> int:
-        """Delete what has aged beyond the retention or the disk bound, never what is still undelivered; returns rows deleted."""
+        """Delete what is beyond the retention or the disk bound, never what is undelivered; returns rows deleted."""
 
     def close(self) -> None:
         """Release files and connections; idempotent."""

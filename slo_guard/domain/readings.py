@@ -129,6 +129,11 @@ class Reading:
     rejected: int = 0
     example: str | None = None
 
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """The indicator as a tuple of one, so that readings and failures can be handled alike."""
+        return (self.indicator,)
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionFailure:

@@ -1,0 +1,139 @@
+"""Alert states as arrays over groups: Prometheus's ``for`` and ``keep_firing_for``, hysteresis, missing data."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from slo_guard.domain.alerts import Alert, AlertKind
+from slo_guard.domain.kpi import KPI, NoDataThen
+from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
+from slo_guard.domain.verdicts import AlertState, CodeArray, Verdict
+from slo_guard.evaluate.history import grown
+from slo_guard.evaluate.objectives import meets
+
+_INACTIVE, _PENDING, _FIRING = AlertState.INACTIVE, AlertState.PENDING, AlertState.FIRING
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """What drives the states, shape (groups,): ``holds``; ``at_once``: without ``for``; ``frozen``: nothing changes."""
+
+    holds: BoolArray
+    at_once: BoolArray
+    frozen: BoolArray
+
+
+class AlertArray:
+    """The alerts of one kind of one KPI, an entry a group; NaN times mean that the thing has not happened.
+
+    ``active_at``: since when the condition holds; ``fired_at``; ``clear_since``: since when a firing alert
+    only keeps firing; ``verdict``: the verdict that was recorded last, so that a change of reason is seen.
+    """
+
+    def __init__(self) -> None:
+        self.state: CodeArray = np.zeros(0, dtype=np.int8)
+        self.verdict: CodeArray = np.zeros(0, dtype=np.int8)
+        self.active_at: FloatArray = np.zeros(0)
+        self.fired_at: FloatArray = np.zeros(0)
+        self.clear_since: FloatArray = np.zeros(0)
+
+    def grow(self, groups: int) -> None:
+        """Make room for groups that are new: inactive."""
+        missing = groups - len(self.state)
+        if missing > 0:
+            self.state = np.concatenate([self.state, np.zeros(missing, dtype=np.int8)])
+            self.verdict = np.concatenate([self.verdict, np.zeros(missing, dtype=np.int8)])
+            self.active_at = grown(self.active_at, groups)
+            self.fired_at = grown(self.fired_at, groups)
+            self.clear_since = grown(self.clear_since, groups)
+
+    def copy(self) -> AlertArray:
+        """Return the arrays as they stand; a step replaces them and changes none in place."""
+        return copy(self)
+
+    def differs_from(self, before: AlertArray) -> BoolArray:
+        """Return which groups' alerts are not as they were before a step."""
+        active = self.state != _INACTIVE
+        moved = (before.verdict != self.verdict) | (before.active_at != self.active_at)
+        cleared = np.nan_to_num(before.clear_since, nan=-1.0) != np.nan_to_num(self.clear_since, nan=-1.0)
+        differs: BoolArray = (before.state != self.state) | (active & moved) | cleared
+        return differs
+
+    def restore(self, group: int, alert: Alert) -> None:
+        """Put back the persisted state of one group."""
+        self.state[group] = alert.state
+        self.verdict[group] = alert.verdict
+        self.active_at[group] = alert.active_at
+        self.fired_at[group] = np.nan if alert.fired_at is None else alert.fired_at
+        self.clear_since[group] = np.nan if alert.clear_since is None else alert.clear_since
+
+    @property
+    def any_active(self) -> bool:
+        """Whether any group pends or fires."""
+        return bool(self.state.any())
+
+    def restart_pending(self, now: float) -> None:
+        """Let pending alerts wait anew: nobody saw whether their condition held all the time."""
+        self.active_at = np.where(self.state == _PENDING, now, self.active_at)
+
+    def step(self, condition: Condition, now: float, for_seconds: float, keep_seconds: float) -> IntArray:
+        """Advance all groups to ``now``; returns the groups whose state changed, ascending."""
+        before = self.state
+        moving = ~condition.frozen
+        holds = condition.holds & moving
+        clear = ~condition.holds & moving
+        starts = holds & (before == _INACTIVE)
+        active_at = np.where(starts, now, self.active_at)
+        waiting = starts | (holds & (before == _PENDING))
+        fires = waiting & (condition.at_once | (now - active_at >= for_seconds))
+        state = np.where(waiting, _PENDING, before)
+        state = np.where(fires, _FIRING, state)
+        fired_at = np.where(fires, now, self.fired_at)
+        clear_since = np.where(holds, np.nan, self.clear_since)
+        clearing = clear & (before == _FIRING)
+        clear_since = np.where(clearing & np.isnan(clear_since), now, clear_since)
+        ends = (clear & (before == _PENDING)) | (clearing & (now - clear_since >= keep_seconds))
+        self.state = np.where(ends, _INACTIVE, state).astype(np.int8)
+        inactive = self.state == _INACTIVE
+        self.active_at = active_at
+        self.fired_at = np.where(inactive, np.nan, fired_at)
+        self.clear_since = np.where(inactive, np.nan, clear_since)
+        return np.flatnonzero(self.state != before)
+
+    def end(self, groups: BoolArray) -> None:
+        """Make ``groups`` inactive at once."""
+        if groups.any():
+            self.state = np.where(groups, _INACTIVE, self.state).astype(np.int8)
+            self.fired_at = np.where(groups, np.nan, self.fired_at)
+            self.clear_since = np.where(groups, np.nan, self.clear_since)
+
+    def forget_inactive(self) -> None:
+        """Drop the start times of inactive groups, once their transitions have been written."""
+        self.active_at = np.where(self.state == _INACTIVE, np.nan, self.active_at)
+
+
+def condition_of(
+    kind: AlertKind, kpi: KPI, verdict: CodeArray, value: FloatArray, since: FloatArray, state: CodeArray, now: float
+) -> Condition:
+    """Return what drives the alerts of one kind. ``since``: when each verdict last changed (Unix seconds)."""
+    missed, no_data = verdict == Verdict.MISSED, verdict == Verdict.NO_DATA
+    nothing = np.zeros(len(verdict), dtype=bool)
+    active = state != _INACTIVE
+    if kind is AlertKind.RISK:
+        # Missing it is worse than risking it: the quieter alert goes on, but does not begin then.
+        return Condition((verdict == Verdict.AT_RISK) | (active & missed), nothing, active & no_data)
+    frozen, alerting = nothing, nothing
+    match kpi.no_data.then:
+        case NoDataThen.ALERT:
+            alerting = no_data
+        case NoDataThen.HOLD:
+            held_long = now - since >= kpi.no_data.hold_for_seconds
+            frozen, alerting = no_data & ~held_long, no_data & held_long
+    holds = missed | alerting
+    if kpi.resolve is not None:
+        judged = (verdict == Verdict.MET) | (verdict == Verdict.AT_RISK)
+        holds = holds | ((state == _FIRING) & judged & ~meets(kpi.resolve, value))
+    return Condition(holds, alerting, frozen)

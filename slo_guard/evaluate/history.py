@@ -1,0 +1,325 @@
+"""Window buffers over series: what stood at a window's start, and running aggregates inside it.
+
+Every array has the shape (rows,), where rows only grow; NaN means that a series has no value there. Times
+are Unix seconds. A buffer takes frames in ascending time and is asked about windows (start, now] whose start
+never goes back, so each frame is handled a constant number of times.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from slo_guard.domain.readings import BoolArray, FloatArray
+
+
+def grown(array: FloatArray, rows: int, fill: float | FloatArray = np.nan) -> FloatArray:
+    """Return ``array`` extended to ``rows`` entries with ``fill`` (a number, or the missing tail itself)."""
+    missing = rows - len(array)
+    if missing <= 0:
+        return array
+    return np.concatenate([array, np.broadcast_to(np.asarray(fill, dtype=np.float64), missing)])
+
+
+def grown_flags(flags: BoolArray, rows: int) -> BoolArray:
+    """Return ``flags`` extended to ``rows`` entries with False."""
+    missing = rows - len(flags)
+    return flags if missing <= 0 else np.concatenate([flags, np.zeros(missing, dtype=bool)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """What stood after the frame at ``at``: arrays over the rows known then."""
+
+    at: float
+    columns: tuple[FloatArray, ...]
+
+
+class Edges:
+    """The points from which a window's start can be looked up.
+
+    With ``fixed_start`` (a sprint) only the last point at or before it is kept; for sliding windows all
+    points from the one at or before the start. Equal entries of a column are kept as one number.
+    """
+
+    def __init__(self, fixed_start: float | None) -> None:
+        self._fixed_start = fixed_start
+        self._points: deque[Point] = deque()
+
+    def push(self, at: float, *columns: FloatArray) -> None:
+        """Keep ``columns`` as they stand after the frame at ``at``; nobody may change them afterwards."""
+        if self._fixed_start is not None:
+            if at > self._fixed_start:
+                return
+            self._points.clear()
+        elif self._points and self._points[-1].at == at:
+            self._points.pop()
+        self._points.append(Point(at, tuple(_compact(column) for column in columns)))
+
+    def at_start(self, start: float) -> Point | None:
+        """Return the last point at or before ``start`` and drop the older ones; None if there is none."""
+        points = self._points
+        while len(points) > 1 and points[1].at <= start:
+            points.popleft()
+        return points[0] if points and points[0].at <= start else None
+
+    def inside(self, start: float) -> Iterator[Point]:
+        """Yield the points after ``start``, in ascending time."""
+        return (point for point in self._points if point.at > start)
+
+
+class HeldTime:
+    """How long each row has been *held*: each hold lasts until a time that later frames move or cut.
+
+    Observed time is held by every sample for as long as it is fresh; true time by every sample that is true.
+    Row 0 may stand for the source itself; a row that *borrows* was born while the source answered, so what
+    row 0 had before counts as its own (the source had said that there was nothing).
+    """
+
+    def __init__(self, fixed_start: float | None) -> None:
+        self._edges = Edges(fixed_start)
+        self._held: FloatArray = np.zeros(0)
+        self._until: FloatArray = np.zeros(0)
+        self._borrows: BoolArray = np.zeros(0, dtype=bool)
+        self._at = -np.inf
+
+    def advance(self, at: float, rows: int, *, borrow: bool = False) -> None:
+        """Count time up to ``at``; rows that are new begin empty or, with ``borrow``, with what row 0 has."""
+        missing = rows - len(self._held)
+        if missing > 0:
+            self._borrows = np.concatenate([self._borrows, np.full(missing, borrow and len(self._held) > 0)])
+            self._held, self._until = self._extend(self._held, self._until, rows)
+        if at > self._at:
+            self._held = self._held + _held_between(self._until, self._at, at)
+            self._at = at
+
+    def hold(self, until: FloatArray, rows: BoolArray) -> None:
+        """Hold ``rows`` until the given times (an earlier time cuts a hold), then keep the point."""
+        self._until = np.where(rows, until, self._until)
+        self._edges.push(self._at, self._held, self._until)
+
+    def within(self, start: float, now: float, rows: int) -> FloatArray:
+        """Return the seconds held in (start, now], shape (rows,)."""
+        held, until = self._extend(self._held, self._until, rows)
+        up_to_now = held + _held_between(until, self._at, now)
+        point = self._edges.at_start(start)
+        if point is None:
+            return up_to_now
+        held_then, until_then = self._extend(point.columns[0], point.columns[1], rows)
+        return up_to_now - (held_then + _held_between(until_then, point.at, start))
+
+    def _extend(self, held: FloatArray, until: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
+        known = len(held)
+        if known >= rows:
+            return held, until
+        borrows = grown_flags(self._borrows, rows)[known:] if known else np.zeros(rows, dtype=bool)
+        source_held, source_until = (held[0], until[0]) if known else (0.0, -np.inf)
+        return (
+            grown(held, rows, np.where(borrows, source_held, 0.0)),
+            grown(until, rows, np.where(borrows, source_until, -np.inf)),
+        )
+
+
+def _held_between(until: FloatArray, begin: float, end: float) -> FloatArray:
+    if begin == -np.inf:
+        return np.zeros(len(until))
+    return np.clip(np.minimum(until, end) - begin, 0.0, None)
+
+
+class Counter:
+    """Counters with resets taken out: an ever-growing total per row that begins at its first sample's value.
+
+    A drop is a reset and adds the new value, as Prometheus's ``increase`` has it; nothing is extrapolated.
+    """
+
+    def __init__(self, fixed_start: float | None) -> None:
+        self._fixed_start = fixed_start
+        self._edges = Edges(fixed_start)
+        self.total: FloatArray = np.zeros(0)
+        self._raw: FloatArray = np.zeros(0)
+        self._seen_at: FloatArray = np.zeros(0)
+        self._born_at: FloatArray = np.zeros(0)
+        self._first_inside: FloatArray = np.zeros(0)
+
+    def add(self, at: float, values: FloatArray, *, source_was_up: bool) -> None:
+        """Take in a frame: ``values`` over all rows, NaN where absent.
+
+        ``source_was_up``: whether an earlier successful collection, still fresh, lacked the rows that are
+        new now; then they were born here and counted from 0.
+        """
+        rows = len(values)
+        self.total, self._raw, self._seen_at, self._born_at, self._first_inside = (
+            grown(array, rows) for array in (self.total, self._raw, self._seen_at, self._born_at, self._first_inside)
+        )
+        present = ~np.isnan(values)
+        new = present & np.isnan(self._raw)
+        step = np.where(values < self._raw, values, values - self._raw)
+        self.total = np.where(new, values, np.where(present, self.total + step, self.total))
+        self._raw = np.where(present, values, self._raw)
+        self._seen_at = np.where(present, at, self._seen_at)
+        if source_was_up:
+            self._born_at = np.where(new, at, self._born_at)
+        if self._fixed_start is not None and at > self._fixed_start:
+            self._first_inside = np.where(present & np.isnan(self._first_inside), self.total, self._first_inside)
+        self._edges.push(at, self.total, self._seen_at)
+
+    def increase(
+        self, start: float, fresh_for: float, *, baseline: float | None = None, from_first: bool = False
+    ) -> tuple[FloatArray, BoolArray]:
+        """Return each row's increase over (start, now] and whether it lacks a baseline; both of shape (rows,).
+
+        The baseline is the last sample at or before ``start`` that was fresh there (not older than
+        ``fresh_for`` seconds), else 0 for a row born inside, else ``baseline``, else with ``from_first``
+        the first sample inside. A row without samples inside has increased by 0.
+        """
+        rows = len(self.total)
+        base = np.full(rows, np.nan)
+        point = self._edges.at_start(start)
+        if point is not None:
+            total_then, seen_then = (grown(column, rows) for column in point.columns)
+            base = np.where(start - seen_then <= fresh_for, total_then, base)
+        base = np.where(np.isnan(base) & (self._born_at > start), 0.0, base)
+        if baseline is not None:
+            base = np.where(np.isnan(base), baseline, base)
+        elif from_first:
+            base = np.where(np.isnan(base), self._first_totals_inside(start, np.isnan(base)), base)
+        silent = ~(self._seen_at > start)
+        increase = np.where(silent, 0.0, self.total - base)
+        return increase, np.isnan(increase)
+
+    def _first_totals_inside(self, start: float, wanted: BoolArray) -> FloatArray:
+        if self._fixed_start is not None:
+            return self._first_inside
+        rows = len(self.total)
+        first = np.full(rows, np.nan)
+        wanted = wanted & (self._seen_at > start)
+        for point in self._edges.inside(start):
+            if not wanted.any():
+                break
+            total_then, seen_then = (grown(column, rows) for column in point.columns)
+            here = wanted & (seen_then > start)
+            first = np.where(here, total_then, first)
+            wanted = wanted & ~here
+        return first
+
+
+class SampleCount:
+    """How many samples of each row lie inside the window."""
+
+    def __init__(self, fixed_start: float | None) -> None:
+        self._edges = Edges(fixed_start)
+        self._count: FloatArray = np.zeros(0)
+
+    def add(self, at: float, present: BoolArray) -> None:
+        """Count a frame's present rows."""
+        self._count = grown(self._count, len(present), 0.0) + present
+        self._edges.push(at, self._count)
+
+    def within(self, start: float, rows: int) -> FloatArray:
+        """Return the samples later than ``start``, shape (rows,)."""
+        now = grown(self._count, rows, 0.0)
+        point = self._edges.at_start(start)
+        return now if point is None else now - grown(point.columns[0], rows, 0.0)
+
+
+class Level:
+    """Gauge values at the window's start, for ``delta``."""
+
+    def __init__(self, fixed_start: float | None) -> None:
+        self._edges = Edges(fixed_start)
+
+    def add(self, at: float, latest: FloatArray, latest_at: FloatArray) -> None:
+        """Keep the latest values and their times as they stand after the frame at ``at``."""
+        self._edges.push(at, latest, latest_at)
+
+    def at_start(self, start: float, fresh_for: float, rows: int) -> FloatArray:
+        """Return the values that were fresh at ``start``, NaN elsewhere; shape (rows,)."""
+        point = self._edges.at_start(start)
+        if point is None:
+            return np.full(rows, np.nan)
+        value_then, seen_then = (grown(column, rows) for column in point.columns)
+        return np.where(start - seen_then <= fresh_for, value_then, np.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregate:
+    """An aggregate (minimum, maximum or sum) and the number of samples in it, over rows."""
+
+    value: FloatArray
+    count: FloatArray
+
+
+class Aggregator:
+    """The minimum, maximum or sum over the samples in a window.
+
+    A sliding window is kept as two stacks: frames that arrived (with a running aggregate) and frames that
+    will leave next (with the aggregate from each to the newest of its stack). Each frame moves once, so a
+    window costs the same however long it is, and nothing is ever subtracted, so nothing drifts.
+    """
+
+    def __init__(self, ufunc: np.ufunc, fixed_start: float | None) -> None:
+        self._ufunc = ufunc
+        self._fixed_start = fixed_start
+        self._arrived: list[tuple[float, FloatArray]] = []
+        self._running: Aggregate | None = None
+        self._leaving: list[tuple[float, Aggregate]] = []
+
+    def add(self, at: float, values: FloatArray) -> None:
+        """Take in a frame: ``values`` over all rows, NaN where absent."""
+        if self._fixed_start is not None:
+            if at <= self._fixed_start:
+                return
+        else:
+            self._arrived.append((at, values))
+        single = self._single(values)
+        self._running = single if self._running is None else self._join(self._running, single)
+
+    def within(self, start: float, rows: int) -> Aggregate:
+        """Return the aggregate over samples later than ``start``, NaN and 0 where there is none; shape (rows,)."""
+        if self._fixed_start is None:
+            self._drop_until(start)
+        parts = [self._leaving[-1][1]] if self._leaving else []
+        if self._running is not None:
+            parts.append(self._running)
+        if not parts:
+            return Aggregate(np.full(rows, np.nan), np.zeros(rows))
+        total = parts[0] if len(parts) == 1 else self._join(*parts)
+        return Aggregate(grown(total.value, rows), grown(total.count, rows, 0.0))
+
+    def _drop_until(self, start: float) -> None:
+        while self._leaving and self._leaving[-1][0] <= start:
+            self._leaving.pop()
+        if self._leaving or not self._arrived or self._arrived[0][0] > start:
+            return
+        suffix: Aggregate | None = None
+        for at, values in reversed(self._arrived):
+            if at <= start:
+                break
+            single = self._single(values)
+            suffix = single if suffix is None else self._join(suffix, single)
+            self._leaving.append((at, suffix))
+        self._arrived, self._running = [], None
+
+    def _single(self, values: FloatArray) -> Aggregate:
+        return Aggregate(values, (~np.isnan(values)).astype(np.float64))
+
+    def _join(self, one: Aggregate, other: Aggregate) -> Aggregate:
+        rows = max(len(one.value), len(other.value))
+        values = (grown(one.value, rows), grown(other.value, rows))
+        counts = grown(one.count, rows, 0.0) + grown(other.count, rows, 0.0)
+        if self._ufunc is np.add:
+            both = np.where(np.isnan(values[0]), values[1], values[0] + np.nan_to_num(values[1], copy=True, nan=0.0))
+        else:
+            both = self._ufunc(*values)
+        return Aggregate(both, counts)
+
+
+def _compact(column: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the column, or where all its entries are equal one number that is broadcast: most often it is so."""
+    if len(column) > 1 and column[0] == column[-1] and bool((column == column[0]).all()):
+        return np.broadcast_to(np.array(column[0]), len(column))
+    return column

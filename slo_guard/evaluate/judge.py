@@ -1,0 +1,89 @@
+"""From measured values to verdicts, an entry for each group."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slo_guard.domain.kpi import KPI, Reducer, Sprint, WindowKind
+from slo_guard.domain.readings import BoolArray
+from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict
+from slo_guard.evaluate.measures import Measured
+from slo_guard.evaluate.objectives import exceeds_upper_limit, has_upper_limit, meets
+
+_GROWING = (Reducer.INCREASE, Reducer.TOTAL)
+
+
+class Rulings:
+    """Verdict and reason codes that are filled in step by step; a group that is ruled on stays so."""
+
+    def __init__(self, groups: int) -> None:
+        self.verdict: CodeArray = np.zeros(groups, dtype=np.int8)
+        self.reason: CodeArray = np.zeros(groups, dtype=np.int8)
+        self._open: BoolArray = np.ones(groups, dtype=bool)
+
+    def rule(self, where: BoolArray, verdict: Verdict, reason: Reason | CodeArray) -> None:
+        """Give the groups ``where`` that are still open a verdict and its reason (one, or codes by group)."""
+        hit = self._open & where
+        self.verdict[hit] = verdict
+        self.reason[hit] = REASON_CODE[reason] if isinstance(reason, Reason) else reason[hit]
+        self._open &= ~where
+
+    def rule_rest(self, verdict: Verdict, reason: Reason) -> None:
+        """Give all groups that are still open a verdict."""
+        self.rule(self._open, verdict, reason)
+
+
+def judge(kpi: KPI, sprint: Sprint, measured: Measured, previous_reason: CodeArray, now: float) -> Rulings:
+    """Return the verdicts at ``now`` in the order of RULES.md: no data, insufficient, then the objective.
+
+    ``previous_reason``: codes of the last verdicts' reasons, -1 for a group judged for the first time; only
+    "met late" depends on them.
+    """
+    rulings = Rulings(len(measured.value))
+    in_sprint = kpi.measure.window is not None and kpi.measure.window.kind is WindowKind.SPRINT
+    everywhere = np.ones(len(measured.value), dtype=bool)
+    if in_sprint and now < sprint.start_at:
+        rulings.rule(everywhere, Verdict.INSUFFICIENT, Reason.BEFORE_SPRINT)
+    growing = kpi.measure.reducer in _GROWING
+    broken = exceeds_upper_limit(kpi.objective, measured.value) & (growing and in_sprint) & (measured.flaw < 0)
+    rulings.rule(~measured.fresh & broken, Verdict.MISSED, Reason.BROKEN_FOR_GOOD)
+    rulings.rule(~measured.fresh, Verdict.NO_DATA, measured.gap)
+    _rule_out_insufficient(rulings, kpi, measured, growing=growing)
+    if kpi.objective is None:
+        rulings.rule_rest(Verdict.TRACKED, Reason.NO_OBJECTIVE)
+        return rulings
+    met = meets(kpi.objective, measured.value)
+    _rule_unmet(rulings, kpi, ~met, now)
+    if kpi.due_at is not None and now >= kpi.due_at:
+        late_codes = (REASON_CODE[Reason.OVERDUE], REASON_CODE[Reason.MET_LATE])
+        signed = ~np.isnan(measured.signed_when)
+        late = np.where(signed, measured.signed_when > kpi.due_at, np.isin(previous_reason, late_codes))
+        rulings.rule(late, Verdict.MET, Reason.MET_LATE)
+    if kpi.warn is not None:
+        rulings.rule(~meets(kpi.warn, measured.value), Verdict.AT_RISK, Reason.PAST_WARN)
+    rulings.rule_rest(Verdict.MET, Reason.OBJECTIVE_MET)
+    return rulings
+
+
+def _rule_out_insufficient(rulings: Rulings, kpi: KPI, measured: Measured, *, growing: bool) -> None:
+    rulings.rule(measured.flaw >= 0, Verdict.INSUFFICIENT, measured.flaw)
+    if kpi.min_total is not None:
+        rulings.rule(measured.total < kpi.min_total, Verdict.INSUFFICIENT, Reason.BELOW_MIN_TOTAL)
+    least = kpi.min_samples or 0
+    too_few = (measured.samples < least) | np.isnan(measured.value)
+    rulings.rule(too_few, Verdict.INSUFFICIENT, Reason.BELOW_MIN_SAMPLES)
+    if growing and has_upper_limit(kpi.objective):
+        # What was seen may already break the limit; only a "met" would rest on what was not seen.
+        thin = (measured.coverage < kpi.min_coverage) & ~exceeds_upper_limit(kpi.objective, measured.value)
+        rulings.rule(thin, Verdict.INSUFFICIENT, Reason.LOW_COVERAGE)
+
+
+def _rule_unmet(rulings: Rulings, kpi: KPI, unmet: BoolArray, now: float) -> None:
+    if kpi.due_at is None:
+        rulings.rule(unmet, Verdict.MISSED, Reason.OBJECTIVE_MISSED)
+    elif now >= kpi.due_at:
+        rulings.rule(unmet, Verdict.MISSED, Reason.OVERDUE)
+    elif kpi.checkpoint_at is not None and now >= kpi.checkpoint_at:
+        rulings.rule(unmet, Verdict.AT_RISK, Reason.PAST_CHECKPOINT)
+    else:
+        rulings.rule(unmet, Verdict.NOT_DUE, Reason.NOT_DUE_YET)

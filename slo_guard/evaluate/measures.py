@@ -1,0 +1,228 @@
+"""Measures: what the window buffers of a KPI say at one instant, an entry for each group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer
+from slo_guard.domain.readings import BoolArray, Evidence, FloatArray, IndicatorType, IntArray, SignOff
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
+from slo_guard.evaluate.history import grown
+from slo_guard.evaluate.inputs import Input
+from slo_guard.evaluate.objectives import worst_of_gauges
+from slo_guard.evaluate.rows import Groups
+
+_BACKDATED_AFTER_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """A measure's result, shape (groups,) throughout.
+
+    ``value`` and ``total`` (a ratio's denominator) are NaN where there is none; ``fresh``: whether there is
+    data at all; ``gap``: code of the reason why not, where not; ``flaw``: code of the reason why the value
+    cannot be judged, or -1; ``signed_when``: when the deciding sign-off was given, NaN elsewhere.
+    """
+
+    value: FloatArray
+    samples: IntArray
+    coverage: FloatArray
+    total: FloatArray
+    fresh: BoolArray
+    gap: CodeArray
+    flaw: CodeArray
+    signed_when: FloatArray
+    notes: dict[int, str] = field(default_factory=dict)
+
+
+def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | None, now: float) -> Measured:
+    """Return the KPI's measured values over (``start``, ``now``]; ``start`` is None for ``last``."""
+    if isinstance(kpi.source, RatioPair):
+        assert start is not None
+        return _ratio(kpi, inputs[0], inputs[1], groups, start, now)
+    source = inputs[0]
+    if source.evidence is not None:
+        return _signed(source.evidence, groups, _is_fresh(source, kpi, now), source, now)
+    fresh_rows = source.fresh(now)
+    blank = np.full(len(groups), np.nan)
+    value, samples, flaw = _single(kpi, source, groups, fresh_rows, start, now)
+    if kpi.type is IndicatorType.BOOL and kpi.measure.reducer in (Reducer.LAST, Reducer.MIN, Reducer.MAX):
+        odd = ~np.isnan(value) & (value != 0.0) & (value != 1.0)
+        flaw = np.where(odd, REASON_CODE[Reason.NOT_A_BOOL], flaw).astype(np.int8)
+    return Measured(
+        value=value,
+        samples=samples,
+        coverage=blank if start is None else source.coverage(start, now, fresh_rows),
+        total=blank,
+        fresh=source.folding.any(fresh_rows),
+        gap=_gaps(source, fresh_rows, len(groups)),
+        flaw=flaw,
+        signed_when=blank,
+    )
+
+
+def _single(
+    kpi: KPI, source: Input, groups: Groups, fresh_rows: BoolArray, start: float | None, now: float
+) -> tuple[FloatArray, IntArray, CodeArray]:
+    """Measure one indicator; returns value, samples and flaw by group."""
+    reducer, folding, rows = kpi.measure.reducer, source.folding, len(source.rows)
+    flaw = np.full(len(groups), -1, dtype=np.int8)
+    if start is None:
+        return _folded_gauges(kpi, source, source.latest, fresh_rows, fresh_rows.astype(np.float64), flaw)
+    if source.aggregator is not None:
+        aggregate = source.aggregator.within(start, rows)
+        values = aggregate.value
+        if reducer is Reducer.MEAN:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values = values / aggregate.count
+        return _folded_gauges(kpi, source, values, fresh_rows, aggregate.count, flaw)
+    assert source.sample_count is not None
+    samples = _summed(source, source.sample_count.within(start, rows))
+    if source.counter is not None:
+        increase, lacking = source.counter.increase(start, kpi.no_data.after_seconds, baseline=kpi.baseline)
+        value = folding.reduce(grown(increase, rows), kpi.combine or Combine.SUM)
+        return _without_baseline(value, folding.any(lacking), samples, flaw)
+    if source.level is not None:
+        base = source.level.at_start(start, kpi.no_data.after_seconds, rows)
+        if kpi.baseline is not None:
+            base = np.where(np.isnan(base), kpi.baseline, base)
+        delta = np.where(fresh_rows, source.latest - base, np.nan)
+        value = folding.reduce(delta, kpi.combine or Combine.SUM)
+        return _without_baseline(value, folding.any(np.isnan(delta) & fresh_rows), samples, flaw)
+    assert source.true_time is not None
+    if source.folds_first:
+        return source.true_time.within(start, now, len(groups)), samples, flaw
+    return folding.reduce(source.true_time.within(start, now, rows), Combine.SUM), samples, flaw
+
+
+def _folded_gauges(
+    kpi: KPI, source: Input, values: FloatArray, fresh_rows: BoolArray, counts: FloatArray, flaw: CodeArray
+) -> tuple[FloatArray, IntArray, CodeArray]:
+    """Fold gauge-like values of the fresh rows; without a rule how, several of them cannot be judged."""
+    combine = kpi.combine or worst_of_gauges(kpi.objective)
+    usable = fresh_rows & ~np.isnan(values)
+    value = source.folding.reduce(np.where(usable, values, np.nan), combine or Combine.MAX)
+    if combine is None and not source.folding.one_to_one:
+        several = source.folding.count(usable) > 1
+        value = np.where(several, np.nan, value)
+        flaw = np.where(several, REASON_CODE[Reason.SEVERAL_SERIES], flaw).astype(np.int8)
+    return value, _summed(source, np.where(fresh_rows, counts, 0.0)), flaw
+
+
+def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, now: float) -> Measured:
+    """Return a ratio of sums: the increase of ``part`` over that of ``total`` in the window."""
+    assert isinstance(kpi.source, RatioPair)
+    sums: list[FloatArray] = []
+    for side in (part, total):
+        assert side.counter is not None
+        increase, _ = side.counter.increase(start, kpi.no_data.after_seconds, from_first=True)
+        sums.append(side.folding.reduce(grown(increase, len(side.rows)), Combine.SUM))
+    parts, totals = sums
+    fresh_sides = [side.folding.any(side.fresh(now)) for side in (part, total)]
+    known_sides = [side.folding.counts > 0 for side in (part, total)]
+    fresh = fresh_sides[0] & fresh_sides[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.where(totals > 0, parts / totals, np.nan)
+    flaw = np.full(len(groups), -1, dtype=np.int8)
+    excess = Reason.GOOD_EXCEEDS_TOTAL if kpi.source.part_is == "good" else Reason.BAD_EXCEEDS_TOTAL
+    flaw[parts > totals] = REASON_CODE[excess]
+    flaw[totals == 0] = REASON_CODE[Reason.ZERO_DENOMINATOR]
+    gaps = [_gaps(side, side.fresh(now), len(groups)) for side in (part, total)]
+    gap = np.where(fresh_sides[0], gaps[1], gaps[0])
+    one_side = known_sides[0] != known_sides[1]
+    missing = np.where(known_sides[0], gaps[1], gaps[0])
+    failed = missing == REASON_CODE[Reason.SOURCE_FAILED]
+    gap = np.where(one_side, np.where(failed, missing, REASON_CODE[Reason.PART_MISSING]), gap).astype(np.int8)
+    assert total.sample_count is not None
+    return Measured(
+        value=value,
+        samples=_summed(total, total.sample_count.within(start, len(total.rows))),
+        coverage=total.coverage(start, now, total.fresh(now)),
+        total=totals,
+        fresh=fresh,
+        gap=gap,
+        flaw=flaw,
+        signed_when=np.full(len(groups), np.nan),
+        notes=_part_missing_notes(kpi, one_side, known_sides[0]),
+    )
+
+
+def _signed(evidence: Evidence, groups: Groups, fresh: bool, source: Input, now: float) -> Measured:
+    """Judge sign-offs by their own ``when``: the latest of each label set by ``now`` counts; unsigned is false."""
+    latest: dict[LabelSet, SignOff] = {}
+    for sign_off in sorted(evidence.sign_offs, key=lambda item: (item.when, item.entered_at or item.when)):
+        if sign_off.when <= now and source.rows.accepts(sign_off.labels):
+            latest[sign_off.labels] = sign_off
+    coded = [(groups.code_of_series(labels), sign_off) for labels, sign_off in latest.items()]
+    count = len(groups)
+    value, when = np.zeros(count), np.full(count, np.nan)
+    samples = np.zeros(count, dtype=np.int64)
+    notes: dict[int, str] = {}
+    for code, sign_off in coded:
+        first = samples[code] == 0
+        value[code] = float(sign_off.value) if first else min(value[code], float(sign_off.value))
+        when[code] = sign_off.when if first else max(when[code], sign_off.when)
+        samples[code] += 1
+        notes[code] = _sign_off_note(sign_off)
+    gap = Reason.SOURCE_FAILED if source.failure is not None else Reason.STALE
+    blank = np.full(count, np.nan)
+    return Measured(
+        value=value,
+        samples=samples,
+        coverage=blank,
+        total=blank,
+        fresh=np.full(count, fresh),
+        gap=np.full(count, REASON_CODE[gap], dtype=np.int8),
+        flaw=np.full(count, -1, dtype=np.int8),
+        signed_when=when,
+        notes=notes,
+    )
+
+
+def _sign_off_note(sign_off: SignOff) -> str:
+    verb = "signed" if sign_off.value else "withdrawn"
+    late = sign_off.entered_at is not None and sign_off.entered_at > sign_off.when + _BACKDATED_AFTER_SECONDS
+    link = f", {sign_off.link}" if sign_off.link else ""
+    return f"{verb} by {sign_off.by}{link}{', backdated' if late else ''}"
+
+
+def _is_fresh(source: Input, kpi: KPI, now: float) -> bool:
+    return source.succeeded_at is not None and now - source.succeeded_at <= kpi.no_data.after_seconds
+
+
+def _without_baseline(
+    value: FloatArray, lacking: BoolArray, samples: IntArray, flaw: CodeArray
+) -> tuple[FloatArray, IntArray, CodeArray]:
+    flaw = np.where(lacking, REASON_CODE[Reason.NO_BASELINE], flaw).astype(np.int8)
+    return np.where(lacking, np.nan, value), samples, flaw
+
+
+def _summed(source: Input, counts: FloatArray) -> IntArray:
+    summed = source.folding.reduce(counts, Combine.SUM)
+    return np.nan_to_num(summed, nan=0.0).astype(np.int64)
+
+
+def _gaps(source: Input, fresh_rows: BoolArray, groups: int) -> CodeArray:
+    """Return for each group the reason why it has no data, should it have none."""
+    if source.failure is not None:
+        return np.full(groups, REASON_CODE[Reason.SOURCE_FAILED], dtype=np.int8)
+    gap = np.full(groups, REASON_CODE[Reason.NEVER_SEEN], dtype=np.int8)
+    gap[source.folding.counts > 0] = REASON_CODE[Reason.STALE]
+    if source.frame_at is not None and not fresh_rows.all():
+        listed = source.folding.any(source.listed_at >= source.frame_at)
+        gap[(source.folding.counts > 0) & ~listed] = REASON_CODE[Reason.GONE_FROM_SOURCE]
+    return gap
+
+
+def _part_missing_notes(kpi: KPI, one_side: BoolArray, part_known: BoolArray) -> dict[int, str]:
+    if not one_side.any():
+        return {}
+    source = kpi.source
+    assert isinstance(source, RatioPair)
+    return {
+        int(group): f"no series of {source.total.indicator if part_known[group] else source.part.indicator}"
+        for group in np.flatnonzero(one_side)[:100]
+    }

@@ -1,0 +1,322 @@
+"""All that the evaluator keeps of one KPI between evaluations: window buffers, last verdicts, alert arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
+from slo_guard.domain.kpi import KPI, RatioPair, Selection, Severity, Single, Sprint, WindowKind
+from slo_guard.domain.ports import VerdictChanges, VerdictMemory
+from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IntArray, Observation, Reading
+from slo_guard.domain.series import NO_LABELS_INDEX, SeriesIndex
+from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict, VerdictFrame
+from slo_guard.evaluate.alerting import AlertArray
+from slo_guard.evaluate.history import grown
+from slo_guard.evaluate.inputs import Input
+from slo_guard.evaluate.judge import judge
+from slo_guard.evaluate.measures import Measured, measure
+from slo_guard.evaluate.rows import Groups
+
+
+class Judged(NamedTuple):
+    """One evaluation of one KPI: the frame, the groups behind its rows, and what changed of the verdicts."""
+
+    frame: VerdictFrame
+    groups: IntArray
+    changes: VerdictChanges | None
+    memory: VerdictMemory | None
+
+
+class KpiTrack:
+    """The evaluator's memory of one KPI. Groups are numbered once and never renumbered."""
+
+    def __init__(self, kpi: KPI, sprint: Sprint) -> None:
+        window = kpi.measure.window
+        in_sprint = window is not None and window.kind is WindowKind.SPRINT
+        fixed_start = sprint.start_at if in_sprint else None
+        end = sprint.end_at if in_sprint else np.inf
+        self.kpi = kpi
+        self.sprint = sprint
+        self.groups = Groups(kpi.by)
+        self.evaluated_at: float | None = None
+        self.alerts = {AlertKind.BREACH: AlertArray()}
+        if kpi.warn_severity is not Severity.NONE:
+            self.alerts[AlertKind.RISK] = AlertArray()
+        selections: tuple[Selection, ...]
+        match kpi.source:
+            case Single(of=selection):
+                selections = (selection,)
+            case RatioPair(part=part, total=total):
+                selections = (part, total)
+        self.inputs = tuple(Input(kpi, selection, self.groups, fixed_start, end) for selection in selections)
+        self._in_sprint = in_sprint
+        self._verdict: CodeArray = np.zeros(0, dtype=np.int8)
+        self._reason: CodeArray = np.zeros(0, dtype=np.int8)
+        self._since: FloatArray = np.zeros(0)
+        self._kept_until: FloatArray = np.zeros(0)
+        self._expected_from: dict[str, tuple[str, ...]] = {}
+        self._expected: BoolArray = np.zeros(0, dtype=bool)
+        self._expect_known: object = None
+        self._shown: tuple[IntArray, SeriesIndex] | None = None
+
+    def serves(self, kpi: KPI) -> bool:
+        """Whether a new version of the KPI can go on with this track."""
+        return _same_inputs(self.kpi, kpi)
+
+    def owns(self, key: AlertKey) -> bool:
+        """Whether an alert can still be one of this KPI's: same sprint, id, ``by`` labels and kind."""
+        if (key.sprint, key.kpi) != (self.kpi.sprint, self.kpi.id) or key.kind not in self.alerts:
+            return False
+        return not key.labels or tuple(name for name, _ in key.labels) == self.groups.by
+
+    def take(self, observation: Observation, indicator: str) -> None:
+        """Take in an observation of one of the KPI's indicators."""
+        for source in self.inputs:
+            if source.selection.indicator == indicator:
+                source.take(observation)
+        if isinstance(observation, Reading) and isinstance(observation.frame, GaugeFrame):
+            for expected in self.kpi.expect:
+                if expected.labels_of == indicator:
+                    values = {dict(labels).get(expected.label, "") for labels in observation.frame.index.label_sets}
+                    self._expected_from[expected.label] = tuple(sorted(values - {""}))
+
+    def restore(self, memory: VerdictMemory | None, alerts: dict[AlertKey, Alert], evaluated_at: float | None) -> None:
+        """Put back what was persisted; groups of live alerts stay in view although nothing is read of them yet."""
+        self.evaluated_at = evaluated_at
+        if memory is not None:
+            codes = np.array([self.groups.code(labels) for labels in memory.index.label_sets], dtype=np.intp)
+            self._grow()
+            self._verdict[codes], self._reason[codes], self._since[codes] = memory.verdict, memory.reason, memory.since
+        for key, alert in alerts.items():
+            group = self.groups.code(key.labels)
+            self._grow()
+            if key.kind in self.alerts:
+                self.alerts[key.kind].restore(group, alert)
+            self._kept_until[group] = (evaluated_at or alert.active_at) + self.kpi.forget_after_seconds
+
+    def judge(self, now: float) -> Judged:
+        """Judge all groups in view at ``now`` and remember since when their verdicts stand."""
+        effective = min(now, self.sprint.end_at) if self._in_sprint else now
+        self._code_expected()
+        start = self._window_start(effective)
+        measured = measure(self.kpi, self.inputs, self.groups, start, effective)
+        if len(measured.value) < len(self.groups):  # a sign-off of a group that is new
+            measured = measure(self.kpi, self.inputs, self.groups, start, effective)
+        self._grow()
+        groups, index = self._in_view(effective)
+        if not len(groups):
+            self.groups.code(())
+            return self.judge(now)
+        measured = _only(measured, groups)
+        rulings = judge(self.kpi, self.sprint, measured, self._reason[groups], now)
+        never = rulings.reason == REASON_CODE[Reason.NEVER_SEEN]
+        rulings.reason[never & ~self._expected[groups]] = REASON_CODE[Reason.NO_SERIES]
+        frame = self._frame(measured, rulings.verdict, rulings.reason, groups, index, (start, effective, now))
+        changes, memory = self._remember(frame, groups, now)
+        return Judged(frame, groups, changes, memory)
+
+    def awaiting_frame(self, now: float) -> VerdictFrame:
+        """Return what stands while the first collection is awaited: nothing is known, and nothing is changed."""
+        self._code_expected()
+        self._grow()
+        groups, index = self._in_view(now)
+        if not len(groups):
+            groups, index = np.array([self.groups.code(())], dtype=np.int64), NO_LABELS_INDEX
+            self._grow()
+        count = len(groups)
+        blank = np.full(count, np.nan)
+        breach = self.alerts[AlertKind.BREACH]
+        return VerdictFrame(
+            kpi=self.kpi,
+            at=now,
+            index=index,
+            value=blank,
+            verdict=np.full(count, Verdict.INSUFFICIENT, dtype=np.int8),
+            reason=np.full(count, REASON_CODE[Reason.AWAITING_FIRST_COLLECTION], dtype=np.int8),
+            samples=np.zeros(count, dtype=np.int64),
+            coverage=blank,
+            total=blank,
+            since=np.full(count, now),
+            alert_state=breach.state[groups],
+            alert_since=np.where(breach.state[groups] > 0, breach.active_at[groups], np.nan),
+            window_start=self._window_start(now),
+            window_end=now,
+            notes={},
+        )
+
+    def _window_start(self, now: float) -> float | None:
+        window = self.kpi.measure.window
+        if window is None:
+            return None
+        if window.kind is WindowKind.SPRINT:
+            return self.sprint.start_at
+        assert window.seconds is not None
+        return now - window.seconds
+
+    def _grow(self) -> None:
+        count = len(self.groups)
+        missing = count - len(self._verdict)
+        if missing > 0:
+            unknown = np.full(missing, -1, dtype=np.int8)
+            self._verdict = np.concatenate([self._verdict, unknown])
+            self._reason = np.concatenate([self._reason, unknown])
+            self._since = grown(self._since, count)
+            self._kept_until = grown(self._kept_until, count, -np.inf)
+            self._expected = np.concatenate([self._expected, np.zeros(missing, dtype=bool)])
+        for alerts in self.alerts.values():
+            alerts.grow(count)
+
+    def _code_expected(self) -> None:
+        """Give the groups that ``expect`` names their numbers, again when the labels taken from elsewhere change."""
+        if not self.kpi.expect:
+            return
+        known = tuple(sorted(self._expected_from.items()))
+        if known == self._expect_known:
+            return
+        self._expect_known = known
+        names = [expected.label for expected in self.kpi.expect]
+        choices = [
+            expected.values if expected.labels_of is None else self._expected_from.get(expected.label, ())
+            for expected in self.kpi.expect
+        ]
+        wanted = []
+        for values in product(*choices):
+            labels = dict(zip(names, values, strict=True))
+            wanted.append(self.groups.code(tuple((name, labels.get(name, "")) for name in self.groups.by)))
+        self._grow()
+        self._expected[:] = False
+        self._expected[wanted] = True
+
+    def _in_view(self, now: float) -> tuple[IntArray, SeriesIndex]:
+        """Return the groups to show and their index, the same index object while they are the same groups."""
+        seen = np.zeros(len(self.groups), dtype=bool)
+        for source in self.inputs:
+            if source.evidence is not None:
+                seen |= np.array([labels != () for labels in self.groups.labels]) | (not self.kpi.by)
+            folding = source.folding
+            seen |= folding.any(~source.forgotten(now, self.kpi.forget_after_seconds))
+        seen |= self._expected | (self._kept_until > now)
+        groups = np.flatnonzero(seen)
+        if not len(groups) and () in self.groups.labels:
+            groups = np.array([self.groups.code(())], dtype=np.int64)
+        elif self.kpi.by and () in self.groups.labels and len(groups) > 1:
+            groups = groups[groups != self.groups.code(())]
+        if self._shown is None or not np.array_equal(self._shown[0], groups):
+            self._shown = groups, SeriesIndex.of(self.groups.labels[group] for group in groups)
+        return self._shown
+
+    def _frame(
+        self,
+        measured: Measured,
+        verdict: CodeArray,
+        reason: CodeArray,
+        groups: IntArray,
+        index: SeriesIndex,
+        times: tuple[float | None, float, float],
+    ) -> VerdictFrame:
+        start, effective, now = times
+        before = self._verdict[groups]
+        since = np.where(before == verdict, self._since[groups], now)
+        unknown = (verdict == Verdict.NO_DATA) | (reason == REASON_CODE[Reason.BEFORE_SPRINT])
+        return VerdictFrame(
+            kpi=self.kpi,
+            at=now,
+            index=index,
+            value=np.where(unknown, np.nan, measured.value),
+            verdict=verdict,
+            reason=reason,
+            samples=measured.samples,
+            coverage=measured.coverage,
+            total=measured.total,
+            since=since,
+            alert_state=np.zeros(len(groups), dtype=np.int8),
+            alert_since=np.full(len(groups), np.nan),
+            window_start=start,
+            window_end=effective,
+            notes=measured.notes | self._failure_notes(reason),
+        )
+
+    def _failure_notes(self, reason: CodeArray) -> dict[int, str]:
+        failures = [source.failure for source in self.inputs if source.failure is not None]
+        if not failures:
+            return {}
+        text = f"{failures[0].collector}: {failures[0].message}"
+        return {int(row): text for row in np.flatnonzero(reason == REASON_CODE[Reason.SOURCE_FAILED])[:100]}
+
+    def _remember(
+        self, frame: VerdictFrame, groups: IntArray, now: float
+    ) -> tuple[VerdictChanges | None, VerdictMemory | None]:
+        before, kpi = self._verdict[groups], self.kpi
+        changed = np.flatnonzero(before != frame.verdict)
+        new_reason = bool((self._reason[groups] != frame.reason).any())
+        self._verdict[groups], self._reason[groups], self._since[groups] = frame.verdict, frame.reason, frame.since
+        if not len(changed) and not new_reason:
+            return None, None
+        memory = VerdictMemory(kpi.sprint, kpi.id, frame.index, frame.verdict, frame.reason, frame.since)
+        if not len(changed):
+            return None, memory
+        everything = len(changed) == len(groups)
+        index = frame.index if everything else SeriesIndex.of(frame.index.label_sets[row] for row in changed)
+        return (
+            VerdictChanges(
+                sprint=kpi.sprint,
+                kpi=kpi.id,
+                at=now,
+                index=index,
+                before=before[changed],
+                after=frame.verdict[changed],
+                reason=frame.reason[changed],
+                value=frame.value[changed],
+            ),
+            memory,
+        )
+
+
+def _only(measured: Measured, groups: IntArray) -> Measured:
+    """Return the measured values of ``groups`` alone; all of them are passed on as they are."""
+    if len(groups) == len(measured.value):
+        return measured
+    rows = {int(group): row for row, group in enumerate(groups)}
+    return Measured(
+        value=measured.value[groups],
+        samples=measured.samples[groups],
+        coverage=measured.coverage[groups],
+        total=measured.total[groups],
+        fresh=measured.fresh[groups],
+        gap=measured.gap[groups],
+        flaw=measured.flaw[groups],
+        signed_when=measured.signed_when[groups],
+        notes={rows[group]: note for group, note in measured.notes.items() if group in rows},
+    )
+
+
+def _same_inputs(one: KPI, other: KPI) -> bool:
+    """Whether two versions of a KPI fill their buffers alike, so that a changed threshold keeps the state."""
+    return (
+        replace(
+            one,
+            title=other.title,
+            owner=other.owner,
+            lane=other.lane,
+            objective=other.objective,
+            warn=other.warn,
+            resolve=other.resolve,
+            for_seconds=other.for_seconds,
+            keep_firing_for_seconds=other.keep_firing_for_seconds,
+            severity=other.severity,
+            due_at=other.due_at,
+            checkpoint_at=other.checkpoint_at,
+            min_samples=other.min_samples,
+            min_total=other.min_total,
+            min_coverage=other.min_coverage,
+            interval_seconds=other.interval_seconds,
+            runbook_url=other.runbook_url,
+            annotations=other.annotations,
+            place=other.place,
+        )
+        == other
+    )
