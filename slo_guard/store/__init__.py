@@ -1,1 +1,11 @@
-"""The store: readings, alerts, transitions and the outbox, in SQL."""
+"""The store: readings, alerts, transitions and the outbox, in SQL.
+
+Hop by hop: :mod:`readings`, :mod:`evaluations`, :mod:`outbox` hold the statements; :mod:`sql_store` puts each
+behind the port as one transaction; what only SQLite knows stands in :mod:`sqlite`.
+"""
+
+from __future__ import annotations
+
+from slo_guard.store.sql_store import open_store
+
+__all__ = ["open_store"]

@@ -1,0 +1,200 @@
+"""Hop 2 in SQL: alerts, numbered transitions, verdict changes. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, select
+
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
+from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, VerdictMemory
+from slo_guard.domain.series import SeriesIndex
+from slo_guard.domain.verdicts import REASON_CODE, REASONS, AlertState, CodeArray, Reason, Verdict
+from slo_guard.errors import StoreError
+from slo_guard.store.blocks import pack_block, unpack_block
+from slo_guard.store.documents import labels_from, labels_text, transition_from, transition_text
+from slo_guard.store.indexes import SeriesIndexes
+from slo_guard.store.schema import (
+    ALERTS,
+    KPI_EVALUATIONS,
+    PROGRESS,
+    SERIES_INDEX,
+    TRANSITIONS,
+    VERDICT_CHANGES,
+    VERDICT_MEMORY,
+)
+from slo_guard.store.statements import delete_rows, replace_rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedVerdicts:
+    """One KPI's verdict arrays ready to be inserted; ``at`` is None for the memory of its last ones."""
+
+    sprint: str
+    kpi: str
+    at: float | None
+    index: SeriesIndex
+    block: bytes
+
+
+def encode_verdicts(record: EvaluationRecord) -> list[EncodedVerdicts]:
+    """Return the record's changes and memories as rows: the costly part, to be done before taking the lock."""
+    changes = [
+        EncodedVerdicts(
+            item.sprint,
+            item.kpi,
+            item.at,
+            item.index,
+            pack_block(item.before, item.after, *_named_reasons(item.reason), item.value),
+        )
+        for item in record.changes
+    ]
+    memories = [
+        EncodedVerdicts(
+            item.sprint, item.kpi, None, item.index, pack_block(item.verdict, *_named_reasons(item.reason), item.since)
+        )
+        for item in record.memories
+    ]
+    return changes + memories
+
+
+def save_evaluation(
+    connection: Connection,
+    indexes: SeriesIndexes,
+    record: EvaluationRecord,
+    verdicts: Sequence[EncodedVerdicts],
+    encoded_indexes: Mapping[SeriesIndex, bytes],
+) -> None:
+    """Store an evaluation. Raises ``StoreError`` for transitions that do not follow on the last one stored."""
+    progress = connection.execute(select(PROGRESS)).one()
+    _save_transitions(connection, progress.last_transition, record.transitions)
+    _save_alerts(connection, record.alerts)
+    changes, memories = [], []
+    for item in verdicts:
+        row = {
+            "sprint": item.sprint,
+            "kpi": item.kpi,
+            "index_id": indexes.row_of(connection, item.index, encoded_indexes),
+            "block": item.block,
+        }
+        if item.at is None:
+            memories.append(row)
+        else:
+            changes.append(row | {"at": item.at})
+    if changes:
+        connection.execute(VERDICT_CHANGES.insert(), changes)
+    replace_rows(connection, VERDICT_MEMORY, ("sprint", "kpi"), memories)
+    evaluated = [{"sprint": sprint, "kpi": kpi, "evaluated_at": record.at} for sprint, kpi in record.evaluated]
+    replace_rows(connection, KPI_EVALUATIONS, ("sprint", "kpi"), evaluated)
+    connection.execute(
+        PROGRESS.update().values(
+            # Neither ever goes back: an observation taken in twice or an instant judged twice would repeat alerts.
+            evaluated_at=record.at if progress.evaluated_at is None else max(progress.evaluated_at, record.at),
+            reading_cursor=max(progress.reading_cursor, record.reading_cursor),
+            last_transition=progress.last_transition + len(record.transitions),
+        )
+    )
+
+
+def load_evaluation(connection: Connection, indexes: SeriesIndexes) -> PersistedEvaluation:
+    """Return what the evaluations stored so far left."""
+    progress = connection.execute(select(PROGRESS)).one()
+    alerts = [_alert(row) for row in connection.execute(select(ALERTS))]
+    memories = select(VERDICT_MEMORY, SERIES_INDEX.c.digest).join(SERIES_INDEX)
+    return PersistedEvaluation(
+        evaluated_at=progress.evaluated_at,
+        reading_cursor=progress.reading_cursor,
+        last_seq=progress.last_transition,
+        alerts={alert.key: alert for alert in alerts},
+        memories={
+            (row.sprint, row.kpi): _memory(row, indexes.load(connection, row.index_id, row.digest))
+            for row in connection.execute(memories).all()
+        },
+        kpi_evaluated_at={
+            (row.sprint, row.kpi): row.evaluated_at for row in connection.execute(select(KPI_EVALUATIONS))
+        },
+    )
+
+
+def load_transitions(connection: Connection, after: int, limit: int | None) -> tuple[Transition, ...]:
+    """Return the transitions with numbers above ``after``, ascending."""
+    wanted = select(TRANSITIONS.c.document).where(TRANSITIONS.c.seq > after).order_by(TRANSITIONS.c.seq).limit(limit)
+    return tuple(transition_from(text) for text in connection.execute(wanted).scalars())
+
+
+def _save_transitions(connection: Connection, last: int, transitions: Iterable[Transition]) -> None:
+    rows = [
+        {
+            "seq": item.seq,
+            "at": item.at,
+            "sprint": item.key.sprint,
+            "kpi": item.key.kpi,
+            "document": transition_text(item),
+        }
+        for item in transitions
+    ]
+    for expected, row in enumerate(rows, start=last + 1):
+        # The cursors of hop 3 count on it: a number left out or given twice is a transition that is never told.
+        if row["seq"] != expected:
+            raise StoreError(f"transition {row['seq']} cannot be stored: the next number is {expected}")
+    if rows:
+        connection.execute(TRANSITIONS.insert(), rows)
+
+
+def _save_alerts(connection: Connection, alerts: Mapping[AlertKey, Alert | None]) -> None:
+    keys: dict[AlertKey, dict[str, object]] = {
+        key: {"sprint": key.sprint, "kpi": key.kpi, "kind": key.kind.value, "labels": labels_text(key.labels)}
+        for key in alerts
+    }
+    delete_rows(connection, ALERTS, ("sprint", "kpi", "kind", "labels"), list(keys.values()))
+    rows = [
+        keys[key]
+        | {
+            "state": alert.state.label,
+            "active_at": alert.active_at,
+            "fired_at": alert.fired_at,
+            "clear_since": alert.clear_since,
+            "held_since": alert.held_since,
+            "verdict": alert.verdict.label,
+            "reason": alert.reason.value,
+            "value": alert.value,
+        }
+        for key, alert in alerts.items()
+        if alert is not None
+    ]
+    if rows:
+        connection.execute(ALERTS.insert(), rows)
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(
+        key=AlertKey(row.sprint, row.kpi, labels_from(json.loads(row.labels)), AlertKind(row.kind)),
+        state=AlertState[row.state.upper()],
+        active_at=row.active_at,
+        fired_at=row.fired_at,
+        clear_since=row.clear_since,
+        held_since=row.held_since,
+        verdict=Verdict[row.verdict.upper()],
+        reason=Reason(row.reason),
+        value=row.value,
+    )
+
+
+def _memory(row: Row[Any], index: SeriesIndex) -> VerdictMemory:
+    verdict, names, codes, since = unpack_block(row.block)
+    return VerdictMemory(row.sprint, row.kpi, index, verdict, _reason_codes(names, codes), since)
+
+
+def _named_reasons(reason: CodeArray) -> tuple[bytes, CodeArray]:
+    """Return the names of the reasons that occur, and codes into them: a new version may number them differently."""
+    distinct, codes = np.unique(reason, return_inverse=True)
+    return json.dumps([REASONS[code].value for code in distinct]).encode(), codes.astype(np.int8)
+
+
+def _reason_codes(names: bytes, codes: CodeArray) -> CodeArray:
+    table = np.array([REASON_CODE[Reason(name)] for name in json.loads(names)], dtype=np.int8)
+    return table[codes]

@@ -1,0 +1,151 @@
+"""What has aged goes, in small transactions, so that no writer waits long; nothing that is still to be told goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, exists, func, select
+
+from slo_guard.store.database import Database
+from slo_guard.store.indexes import delete_unreferenced
+from slo_guard.store.outbox import RowState, planned_transition
+from slo_guard.store.schema import (
+    DECISIONS,
+    DELIVERY_ATTEMPTS,
+    KPI_EVALUATIONS,
+    OUTBOX,
+    READINGS,
+    TRANSITIONS,
+    VERDICT_CHANGES,
+    VERDICT_MEMORY,
+)
+from slo_guard.store.sqlite import give_back_pages, used_bytes
+
+_ROWS = 200
+_BYTES = 8 * 2**20
+
+
+def prune(database: Database, cutoff: float, max_bytes: int | None) -> int:
+    """Delete what is older than ``cutoff``, then the oldest readings while the data exceed ``max_bytes``."""
+    steps: Sequence[Callable[[Connection], int]] = (
+        lambda connection: _delete_readings(connection, cutoff),
+        lambda connection: _delete_changes(connection, cutoff),
+        lambda connection: _delete_delivered(connection, cutoff),
+        lambda connection: _delete_attempts(connection, cutoff),
+        lambda connection: _delete_over_bound(connection, max_bytes),
+    )
+    deleted = sum(_repeat(database, step) for step in steps)
+    deleted += _delete_transitions(database, cutoff)
+    with database.write() as connection:
+        deleted += _forget_kpis(connection, cutoff)
+        deleted += delete_unreferenced(connection)
+    more = True
+    while more:
+        with database.write() as connection:
+            more = give_back_pages(connection)
+    return deleted
+
+
+def _repeat(database: Database, step: Callable[[Connection], int]) -> int:
+    deleted = 0
+    while True:
+        with database.write() as connection:
+            count = step(connection)
+        if not count:
+            return deleted
+        deleted += count
+
+
+def _delete_readings(connection: Connection, cutoff: float) -> int:
+    old = select(READINGS.c.id, func.length(READINGS.c.block)).where(READINGS.c.last_seen_at < cutoff)
+    rows = [(row[0], row[1]) for row in connection.execute(old.order_by(READINGS.c.last_seen_at).limit(_ROWS))]
+    return _delete_some_readings(connection, rows, _BYTES)
+
+
+def _delete_over_bound(connection: Connection, max_bytes: int | None) -> int:
+    """Delete some of the oldest readings, and when there are none left, of the oldest verdict changes."""
+    if max_bytes is None:
+        return 0
+    excess = used_bytes(connection) - max_bytes
+    if excess <= 0:
+        return 0
+    oldest = select(READINGS.c.id, func.length(READINGS.c.block)).order_by(READINGS.c.id).limit(_ROWS)
+    rows = [(row[0], row[1]) for row in connection.execute(oldest)]
+    if rows:
+        return _delete_some_readings(connection, rows, min(excess, _BYTES))
+    changes = select(VERDICT_CHANGES.c.id).order_by(VERDICT_CHANGES.c.id).limit(_ROWS)
+    ids = connection.execute(changes).scalars().all()
+    return connection.execute(VERDICT_CHANGES.delete().where(VERDICT_CHANGES.c.id.in_(ids))).rowcount
+
+
+def _delete_some_readings(connection: Connection, rows: Sequence[tuple[int, int]], max_bytes: int) -> int:
+    """Delete ``rows`` (id, bytes) from the front until ``max_bytes`` are reached, at least one if there is one."""
+    ids: list[int] = []
+    size = 0
+    for number, length in rows:
+        ids.append(number)
+        size += length
+        if size >= max_bytes:
+            break
+    if not ids:
+        return 0
+    return connection.execute(READINGS.delete().where(READINGS.c.id.in_(ids))).rowcount
+
+
+def _delete_changes(connection: Connection, cutoff: float) -> int:
+    old = select(VERDICT_CHANGES.c.id).where(VERDICT_CHANGES.c.at < cutoff).limit(_ROWS)
+    ids = connection.execute(old).scalars().all()
+    return connection.execute(VERDICT_CHANGES.delete().where(VERDICT_CHANGES.c.id.in_(ids))).rowcount
+
+
+def _delete_delivered(connection: Connection, cutoff: float) -> int:
+    """Delete delivered messages; a dead letter was not delivered and stays."""
+    old = select(OUTBOX.c.id).where(OUTBOX.c.state == RowState.DELIVERED.value, OUTBOX.c.ended_at < cutoff)
+    ids = connection.execute(old.limit(_ROWS)).scalars().all()
+    return connection.execute(OUTBOX.delete().where(OUTBOX.c.id.in_(ids))).rowcount
+
+
+def _delete_attempts(connection: Connection, cutoff: float) -> int:
+    """Delete the log of attempts at messages that are gone; what was tried for one still here explains it."""
+    here = exists().where(OUTBOX.c.key == DELIVERY_ATTEMPTS.c.key)
+    old = select(DELIVERY_ATTEMPTS.c.id).where(DELIVERY_ATTEMPTS.c.at < cutoff, ~here).limit(_ROWS)
+    ids = connection.execute(old).scalars().all()
+    return connection.execute(DELIVERY_ATTEMPTS.delete().where(DELIVERY_ATTEMPTS.c.id.in_(ids))).rowcount
+
+
+def _delete_transitions(database: Database, cutoff: float) -> int:
+    """Delete old transitions with their decisions, unless unplanned or told by a message that was not delivered."""
+    deleted, after = 0, 0
+    while True:
+        with database.write() as connection:
+            planned = planned_transition(connection)
+            old = select(TRANSITIONS.c.seq).where(
+                TRANSITIONS.c.seq > after, TRANSITIONS.c.seq <= planned, TRANSITIONS.c.at < cutoff
+            )
+            numbers = connection.execute(old.order_by(TRANSITIONS.c.seq).limit(_ROWS)).scalars().all()
+            if not numbers:
+                return deleted
+            kept = _still_to_be_told(connection)
+            gone = [number for number in numbers if number not in kept]
+            after = numbers[-1]
+            decided = DECISIONS.delete().where(DECISIONS.c.transition.in_(gone))
+            deleted += connection.execute(decided).rowcount
+            deleted += connection.execute(TRANSITIONS.delete().where(TRANSITIONS.c.seq.in_(gone))).rowcount
+
+
+def _still_to_be_told(connection: Connection) -> set[int]:
+    """Return the numbers of the transitions that messages not delivered tell, those waiting and those given up."""
+    waiting = select(OUTBOX.c.document).where(OUTBOX.c.state != RowState.DELIVERED.value)
+    documents = connection.execute(waiting).scalars()
+    return {number for text in documents for number in json.loads(text)["transitions"]}
+
+
+def _forget_kpis(connection: Connection, cutoff: float) -> int:
+    """Delete the last verdicts of KPIs that nobody has judged since ``cutoff``."""
+    deleted = 0
+    old = select(KPI_EVALUATIONS.c.sprint, KPI_EVALUATIONS.c.kpi).where(KPI_EVALUATIONS.c.evaluated_at < cutoff)
+    for sprint, kpi in connection.execute(old).all():
+        for table in (VERDICT_MEMORY, KPI_EVALUATIONS):
+            deleted += connection.execute(table.delete().where(table.c.sprint == sprint, table.c.kpi == kpi)).rowcount
+    return deleted

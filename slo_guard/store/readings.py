@@ -1,0 +1,153 @@
+"""Hop 1 in SQL: observations and collectors' cursors. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, or_, select
+
+from slo_guard.domain.ports import StoredObservation
+from slo_guard.domain.readings import CollectionFailure, Observation, Reading
+from slo_guard.domain.series import SeriesIndex
+from slo_guard.store.blocks import unpack_block
+from slo_guard.store.frames import FAILURE, EncodedObservation, decode_failure, decode_frame
+from slo_guard.store.indexes import SeriesIndexes
+from slo_guard.store.schema import COLLECTORS, PROGRESS, READINGS, SERIES_INDEX
+from slo_guard.store.statements import replace_rows
+
+_INDEXES_HELD = 16
+_ROWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationFilter:
+    """Which observations to read; ids in (after_id, up_to_id], ``seen_at`` in [seen_from, seen_until]."""
+
+    after_id: int
+    up_to_id: int
+    seen_from: float | None
+    seen_until: float | None
+    indicators: frozenset[str] | None
+
+    def takes(self, stored: StoredObservation) -> bool:
+        """Whether one observation passes."""
+        seen_at = stored.observation.seen_at
+        return (
+            self.after_id < stored.id <= self.up_to_id
+            and (self.seen_from is None or seen_at >= self.seen_from)
+            and (self.seen_until is None or seen_at <= self.seen_until)
+            and (self.indicators is None or not self.indicators.isdisjoint(_indicators_of(stored.observation)))
+        )
+
+
+def save_observations(
+    connection: Connection,
+    indexes: SeriesIndexes,
+    observations: Sequence[EncodedObservation],
+    encoded_indexes: Mapping[SeriesIndex, bytes],
+    stamp: Callable[[], float],
+) -> float:
+    """Insert ``observations`` in their order, stamped inside this transaction; returns their ``seen_at``."""
+    progress = connection.execute(select(PROGRESS.c.last_observation, PROGRESS.c.last_seen_at)).one()
+    seen_at = float(stamp())
+    if progress.last_seen_at is not None:
+        # The wall clock may go back; the order of ids and of seen_at must not part.
+        seen_at = max(seen_at, progress.last_seen_at)
+    rows = [
+        {
+            "id": number,
+            "last_id": number,
+            "seen_at": seen_at,
+            "last_seen_at": seen_at,
+            "at": item.at,
+            "kind": item.kind,
+            "indicator": item.indicator,
+            "collector": item.collector,
+            "index_id": None if item.index is None else indexes.row_of(connection, item.index, encoded_indexes),
+            "rejected": item.rejected,
+            "example": item.example,
+            "block": item.block,
+        }
+        for number, item in enumerate(observations, start=progress.last_observation + 1)
+    ]
+    if rows:
+        connection.execute(READINGS.insert(), rows)
+    last = progress.last_observation + len(rows)
+    connection.execute(PROGRESS.update().values(last_observation=last, last_seen_at=seen_at))
+    return seen_at
+
+
+def save_cursor(connection: Connection, collector: str, cursor: str) -> None:
+    """Store where ``collector`` goes on from."""
+    replace_rows(connection, COLLECTORS, ("name",), [{"name": collector, "cursor": cursor}])
+
+
+def load_cursor(connection: Connection, collector: str) -> str | None:
+    """Return where ``collector`` goes on from."""
+    return connection.execute(select(COLLECTORS.c.cursor).where(COLLECTORS.c.name == collector)).scalar_one_or_none()
+
+
+def last_observation_id(connection: Connection) -> int:
+    """Return the number of the last observation ever stored."""
+    return int(connection.execute(select(PROGRESS.c.last_observation)).scalar_one())
+
+
+def stream_observations(
+    connection: Connection, indexes: SeriesIndexes, wanted: ObservationFilter
+) -> Iterator[StoredObservation]:
+    """Yield the observations that pass ``wanted`` in ascending id, a few rows in memory at a time."""
+    held: OrderedDict[int, SeriesIndex] = OrderedDict()
+    rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_selection(wanted))
+    for row in rows:
+        index = _index_of(connection, indexes, row, held)
+        stored = StoredObservation(row.id, _observation(row, index))
+        if wanted.takes(stored):
+            yield stored
+
+
+def _selection(wanted: ObservationFilter) -> Select[Any]:
+    statement = (
+        select(READINGS, SERIES_INDEX.c.digest)
+        .outerjoin(SERIES_INDEX, READINGS.c.index_id == SERIES_INDEX.c.id)
+        .where(READINGS.c.last_id > wanted.after_id, READINGS.c.id <= wanted.up_to_id)
+        .order_by(READINGS.c.id)
+    )
+    if wanted.seen_from is not None:
+        statement = statement.where(READINGS.c.last_seen_at >= wanted.seen_from)
+    if wanted.seen_until is not None:
+        statement = statement.where(READINGS.c.seen_at <= wanted.seen_until)
+    if wanted.indicators is not None:
+        # A failure names its indicators within its block; failures are few, so they are all read.
+        named = READINGS.c.indicator.in_(sorted(wanted.indicators))
+        statement = statement.where(or_(named, READINGS.c.kind == FAILURE))
+    return statement
+
+
+def _index_of(
+    connection: Connection, indexes: SeriesIndexes, row: Row[Any], held: OrderedDict[int, SeriesIndex]
+) -> SeriesIndex | None:
+    """Return the row's index, held for the rows to come: consumers drop a frame before they take the next."""
+    if row.index_id is None:
+        return None
+    index = held.get(row.index_id)
+    if index is None:
+        index = held[row.index_id] = indexes.load(connection, row.index_id, row.digest)
+    held.move_to_end(row.index_id)
+    if len(held) > _INDEXES_HELD:
+        held.popitem(last=False)
+    return index
+
+
+def _observation(row: Row[Any], index: SeriesIndex | None) -> Observation:
+    columns = unpack_block(row.block)
+    if row.kind == FAILURE:
+        return decode_failure(columns, row.collector, row.seen_at)
+    frame = decode_frame(row.kind, columns, index, row.at)
+    return Reading(row.indicator, row.collector, row.seen_at, frame, row.rejected, row.example)
+
+
+def _indicators_of(observation: Observation) -> tuple[str, ...]:
+    return observation.indicators if isinstance(observation, CollectionFailure) else (observation.indicator,)

@@ -1,0 +1,187 @@
+"""The store on a SQL database: each method of the port as one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from slo_guard.domain.alerts import Transition
+from slo_guard.domain.notifications import Decision, DeliveryOutcome, OutboxRow
+from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, PlanRecord, Store, StoredObservation
+from slo_guard.domain.readings import Collection
+from slo_guard.errors import StartError
+from slo_guard.store import evaluations, outbox, pruning, readings
+from slo_guard.store.database import Database
+from slo_guard.store.frames import encode_observation
+from slo_guard.store.indexes import SeriesIndexes
+from slo_guard.store.migrate import bring_up_to_date, is_current
+from slo_guard.store.sqlite import cause_of, sqlite_engine
+
+DEFAULT_RETENTION_SECONDS = 35 * 86400.0
+DEFAULT_MAX_BYTES = 2 * 2**30
+
+
+def open_store(
+    path: Path, *, retention_seconds: float = DEFAULT_RETENTION_SECONDS, max_bytes: int | None = DEFAULT_MAX_BYTES
+) -> Store:
+    """Open the SQLite store at ``path``, making its folder and its tables where they are missing.
+
+    What is older than ``retention_seconds``, and the oldest readings where the data exceed ``max_bytes`` (None: no
+    bound), goes when ``prune`` is called. Raises ``StartError`` when the store cannot be used.
+    """
+    path = path.absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"the store's folder {path.parent} cannot be made: {error.strerror}") from None
+    if path.is_dir():
+        raise StartError(f"the store {path} is a folder; name a file")
+    engine = sqlite_engine(path)
+    try:
+        with engine.begin() as connection:
+            ready = is_current(connection)
+        if not ready:
+            with engine.execution_options(writes=True).begin() as connection:
+                bring_up_to_date(connection, path)
+    except DBAPIError as error:
+        engine.dispose()
+        raise StartError(f"the store {path} cannot be opened: {cause_of(error)}") from None
+    except StartError:
+        engine.dispose()
+        raise
+    return SqlStore(Database(path, engine), retention_seconds=retention_seconds, max_bytes=max_bytes)
+
+
+class SqlStore:
+    """Implements :class:`slo_guard.domain.ports.Store`; open it with :func:`open_store`.
+
+    What is costly (compressing, writing JSON of label sets) is done before the writers' lock is taken.
+    """
+
+    def __init__(self, database: Database, *, retention_seconds: float, max_bytes: int | None) -> None:
+        self._database = database
+        self._indexes = SeriesIndexes()
+        self._retention_seconds = retention_seconds
+        self._max_bytes = max_bytes
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold off other writers of this process for the length of the block; reentrant."""
+        return self._database.writing()
+
+    def save_collection(self, collection: Collection, stamp: Callable[[], float]) -> float:
+        """Store a collection's observations and cursor, all or nothing; returns their ``seen_at``."""
+        rows = [encode_observation(item) for item in collection.observations]
+        used = {row.index for row in rows if row.index is not None}
+        encoded = self._indexes.encode_new(used)
+        with self._database.write() as connection:
+            seen_at = readings.save_observations(connection, self._indexes, rows, encoded, stamp)
+            if collection.cursor is not None:
+                readings.save_cursor(connection, collection.collector, collection.cursor)
+        self._indexes.remember(used)
+        return seen_at
+
+    def collector_cursor(self, collector: str) -> str | None:
+        """Return the cursor stored last for ``collector``."""
+        with self._database.read() as connection:
+            return readings.load_cursor(connection, collector)
+
+    def observations(
+        self,
+        *,
+        after_id: int = 0,
+        up_to_id: int | None = None,
+        seen_until: float | None = None,
+        seen_from: float | None = None,
+        indicators: Sequence[str] | None = None,
+    ) -> Iterator[StoredObservation]:
+        """Yield observations in ascending id, as they stand at the time of the call."""
+        # A writer that has stamped but not committed holds the lock: behind it, all that was stamped is visible.
+        with self._database.writing(), self._database.read() as connection:
+            last = readings.last_observation_id(connection)
+        wanted = readings.ObservationFilter(
+            after_id=after_id,
+            up_to_id=last if up_to_id is None else min(last, up_to_id),
+            seen_from=seen_from,
+            seen_until=seen_until,
+            indicators=None if indicators is None else frozenset(indicators),
+        )
+        return self._stream(wanted)
+
+    def _stream(self, wanted: readings.ObservationFilter) -> Iterator[StoredObservation]:
+        with self._database.read() as connection:
+            yield from readings.stream_observations(connection, self._indexes, wanted)
+
+    def save_evaluation(self, record: EvaluationRecord) -> None:
+        """Store an evaluation, all or nothing."""
+        verdicts = evaluations.encode_verdicts(record)
+        used = {item.index for item in verdicts}
+        encoded = self._indexes.encode_new(used)
+        with self._database.write() as connection:
+            evaluations.save_evaluation(connection, self._indexes, record, verdicts, encoded)
+        self._indexes.remember(used)
+
+    def load_evaluation(self) -> PersistedEvaluation:
+        """Return the state that the last stored evaluation left."""
+        with self._database.read() as connection:
+            return evaluations.load_evaluation(connection, self._indexes)
+
+    def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:
+        """Return transitions with numbers above ``after``, ascending."""
+        with self._database.read() as connection:
+            return evaluations.load_transitions(connection, after, limit)
+
+    def transition_cursor(self) -> int:
+        """Return the number of the last transition planned (0 at first)."""
+        with self._database.read() as connection:
+            return outbox.planned_transition(connection)
+
+    def planner_groups(self) -> Mapping[str, str]:
+        """Return the planner's state by group key."""
+        with self._database.read() as connection:
+            return outbox.load_groups(connection)
+
+    def save_plan(self, record: PlanRecord) -> None:
+        """Store planner state, outbox rows and decisions, all or nothing."""
+        with self._database.write() as connection:
+            outbox.save_plan(connection, record)
+
+    def lease(self, receiver: str, now: float, lease_seconds: float) -> OutboxRow | None:
+        """Lease the receiver's oldest undelivered row if it is due and not leased, else return None."""
+        with self._database.write() as connection:
+            return outbox.lease_head(connection, receiver, now, lease_seconds)
+
+    def record_attempt(
+        self,
+        row: OutboxRow,
+        outcome: DeliveryOutcome,
+        now: float,
+        *,
+        next_attempt_at: float | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Record how an attempt ended; ends the lease."""
+        if outcome is DeliveryOutcome.RETRY and next_attempt_at is None:
+            raise ValueError("a retry needs next_attempt_at")
+        with self._database.write() as connection:
+            outbox.record_attempt(connection, row, outcome, now, next_attempt_at=next_attempt_at, error=error)
+
+    def outbox_pending(self) -> Mapping[str, tuple[int, float | None]]:
+        """Return for each receiver the number of undelivered rows and when the oldest was created."""
+        with self._database.read() as connection:
+            return outbox.count_pending(connection)
+
+    def decisions(self, *, after: int = 0) -> tuple[Decision, ...]:
+        """Return the decisions about transitions with numbers above ``after``, ascending."""
+        with self._database.read() as connection:
+            return outbox.load_decisions(connection, after)
+
+    def prune(self, now: float) -> int:
+        """Delete what has aged beyond the retention or the disk bound; returns rows deleted."""
+        return pruning.prune(self._database, now - self._retention_seconds, self._max_bytes)
+
+    def close(self) -> None:
+        """Release files and connections; idempotent."""
+        self._database.close()

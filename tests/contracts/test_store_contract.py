@@ -1,0 +1,732 @@
+"""What every store promises: run over the SQLite store and over the fake that other tests use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason
+from slo_guard.domain.ports import EvaluationRecord, PlanRecord, Store, VerdictChanges, VerdictMemory
+from slo_guard.domain.readings import Collection, GaugeFrame, Reading
+from slo_guard.domain.series import SeriesIndex, label_set
+from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
+from slo_guard.errors import StoreError
+from slo_guard.store import open_store
+from tests.support.fake_store import FakeStore
+from tests.support.store_examples import (
+    TWO_SYSTEMS,
+    a_collection,
+    a_failure,
+    a_gauge,
+    a_key,
+    a_notification,
+    a_transition,
+    an_alert,
+    collections,
+    content,
+)
+
+DAY = 86400.0
+RETENTION = 10 * DAY
+
+DELIVERED, RETRY, DEAD = DeliveryOutcome.DELIVERED, DeliveryOutcome.RETRY, DeliveryOutcome.DEAD
+
+
+@pytest.fixture(params=["sqlite", "fake"])
+def new_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Store]]:
+    opened: list[Store] = []
+
+    def make() -> Store:
+        if request.param == "fake":
+            opened.append(FakeStore(retention_seconds=RETENTION))
+        else:
+            folder: Path = tmp_path_factory.mktemp("store")
+            opened.append(open_store(folder / "slo.db", retention_seconds=RETENTION))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(new_store: Callable[[], Store]) -> Store:
+    return new_store()
+
+
+def at(instant: float) -> Callable[[], float]:
+    return lambda: instant
+
+
+def ids(store: Store, **filters: object) -> list[int]:
+    return [item.id for item in store.observations(**filters)]  # type: ignore[arg-type]
+
+
+# --- hop 1 ---
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(saved=st.lists(collections, max_size=4))
+def test_what_is_read_is_what_was_stored(new_store: Callable[[], Store], saved: list[Collection]) -> None:
+    """A verdict is only as right as the readings: every frame kind comes back bit for bit, in order."""
+    store = new_store()
+
+    for collection in saved:
+        store.save_collection(collection, at(50.0))
+    read = [item.observation for item in store.observations()]
+    store.close()
+
+    assert [content(item) for item in read] == [content(item) for one in saved for item in one.observations]
+
+
+def test_equal_label_sets_come_over_the_same_index(store: Store) -> None:
+    """The evaluator keeps what it derived by index object; a new object each cycle would cost it every cycle."""
+    for _ in range(3):
+        store.save_collection(a_collection(a_gauge(), a_gauge()), at(1.0))
+
+    indexes = {id(item.observation.frame.index) for item in store.observations()}  # type: ignore[union-attr]
+
+    assert indexes == {id(TWO_SYSTEMS)}
+
+
+def test_all_observations_of_a_collection_are_stamped_as_it_is_stored(store: Store) -> None:
+    """Replay goes by seen_at: it is when we could have judged the reading, not when the request was sent."""
+    seen_at = store.save_collection(a_collection(a_gauge(), a_failure("errors")), at(123.5))
+
+    assert seen_at == 123.5
+    assert [item.observation.seen_at for item in store.observations()] == [123.5, 123.5]
+
+
+def test_seen_at_never_goes_back(store: Store) -> None:
+    """A wall clock that is set back must not slip readings behind an evaluation that has been made."""
+    store.save_collection(a_collection(a_gauge()), at(200.0))
+
+    seen_at = store.save_collection(a_collection(a_gauge()), at(100.0))
+
+    assert seen_at == 200.0
+    assert [item.observation.seen_at for item in store.observations()] == [200.0, 200.0]
+
+
+def test_seen_at_never_goes_back_even_when_the_readings_are_pruned(store: Store) -> None:
+    """The order must hold across a pruning that leaves no reading to compare with."""
+    store.save_collection(a_collection(a_gauge()), at(200.0))
+    store.prune(200.0 + 2 * RETENTION)
+
+    assert store.save_collection(a_collection(a_gauge()), at(100.0)) == 200.0
+
+
+def test_ids_ascend_and_are_never_given_twice(store: Store) -> None:
+    """The reading cursor counts on it: a number used again would hide a reading from the evaluator."""
+    store.save_collection(a_collection(a_gauge(), a_gauge()), at(1.0))
+    first = ids(store)
+    store.prune(1.0 + 2 * RETENTION)
+
+    store.save_collection(a_collection(a_gauge()), at(2.0))
+
+    assert first == sorted(set(first))
+    assert min(ids(store)) > max(first)
+
+
+def test_observations_are_filtered_by_id_time_and_indicator(store: Store) -> None:
+    """After a restart each window reads its own span; a wrong bound is a wrong verdict."""
+    for instant in (10.0, 20.0, 30.0, 40.0):
+        store.save_collection(a_collection(a_gauge(), indicator="p95"), at(instant))
+        store.save_collection(a_collection(a_gauge(), indicator="errors"), at(instant))
+    everything = ids(store)
+
+    assert ids(store, after_id=everything[2]) == everything[3:]
+    assert ids(store, after_id=everything[1], up_to_id=everything[4]) == everything[2:5]
+    assert ids(store, seen_from=20.0, seen_until=30.0) == everything[2:6]
+    assert ids(store, seen_from=20.5) == everything[4:]
+    assert ids(store, indicators=["p95"]) == everything[0::2]
+    assert ids(store, indicators=["errors"], seen_until=10.0, after_id=0) == [everything[1]]
+    assert ids(store, indicators=[]) == []
+
+
+def test_a_failure_is_read_for_each_indicator_that_it_concerns(store: Store) -> None:
+    """A KPI's no_data must say that its source failed, also when the failure covered several indicators."""
+    store.save_collection(a_collection(a_failure("p95", "errors")), at(1.0))
+
+    assert len(ids(store, indicators=["errors"])) == 1
+    assert ids(store, indicators=["logged"]) == []
+
+
+def test_an_iterator_shows_the_store_as_it_was_when_asked_for(store: Store) -> None:
+    """An evaluation at `now` must not see what was stamped after its `now`."""
+    store.save_collection(a_collection(a_gauge()), at(1.0))
+    asked = store.observations()
+
+    store.save_collection(a_collection(a_gauge()), at(2.0))
+
+    assert len(list(asked)) == 1
+
+
+def test_an_iterator_may_be_left_half_read(store: Store) -> None:
+    """Whoever looks for the first match must not leave the store locked."""
+    for instant in range(40):
+        store.save_collection(a_collection(a_gauge()), at(float(instant)))
+
+    first = next(iter(store.observations()))
+    store.save_collection(a_collection(a_gauge()), at(50.0))
+
+    assert first.id == ids(store)[0]
+    assert len(ids(store)) == 41
+
+
+def test_a_collection_that_cannot_be_stamped_leaves_nothing(store: Store) -> None:
+    """All or nothing: half a collection would be judged as if the rest were missing at the source."""
+
+    def broken() -> float:
+        raise RuntimeError("no clock")
+
+    with pytest.raises(RuntimeError):
+        store.save_collection(a_collection(a_gauge(), cursor="7"), broken)
+
+    assert ids(store) == []
+    assert store.collector_cursor("prom") is None
+    assert store.save_collection(a_collection(a_gauge()), at(3.0)) == 3.0
+
+
+def test_a_cursor_is_kept_until_a_collection_brings_another(store: Store) -> None:
+    """A collector goes on where it stopped: no reading twice, none left out."""
+    assert store.collector_cursor("file") is None
+
+    store.save_collection(a_collection(a_gauge(), collector="file", cursor="offset 7"), at(1.0))
+    store.save_collection(a_collection(a_failure(collector="file"), collector="file"), at(2.0))
+    store.save_collection(a_collection(a_gauge(), collector="sql", cursor="3"), at(2.0))
+
+    assert store.collector_cursor("file") == "offset 7"
+
+
+def test_a_reader_waits_for_a_writer_that_has_stamped(store: Store) -> None:
+    """Whoever reads behind the lock sees every observation stamped before its own `now`."""
+    stamped, go_on = threading.Event(), threading.Event()
+
+    def slow_stamp() -> float:
+        stamped.set()
+        assert go_on.wait(10)
+        return 5.0
+
+    writer = threading.Thread(target=store.save_collection, args=(a_collection(a_gauge()), slow_stamp))
+    seen: list[int] = []
+    reader = threading.Thread(target=lambda: seen.extend(ids(store)))
+
+    writer.start()
+    assert stamped.wait(10)
+    reader.start()
+    reader.join(0.2)
+    waited = reader.is_alive()
+    go_on.set()
+    writer.join(10)
+    reader.join(10)
+
+    assert waited
+    assert len(seen) == 1
+
+
+def test_writing_holds_off_other_writers_and_is_reentrant(store: Store) -> None:
+    """A job that reads, decides and writes must not be overtaken in between."""
+    saved = threading.Event()
+
+    def save() -> None:
+        store.save_collection(a_collection(a_gauge()), at(1.0))
+        saved.set()
+
+    other = threading.Thread(target=save)
+    with store.writing(), store.writing():
+        other.start()
+        held_off = not saved.wait(0.2)
+        store.save_collection(a_collection(a_failure()), at(0.5))
+    other.join(10)
+
+    assert held_off
+    assert saved.is_set()
+    assert len(ids(store)) == 2
+
+
+# --- hop 2 ---
+
+
+def test_a_new_store_has_never_evaluated(store: Store) -> None:
+    """The first evaluation must be told apart from one after a restart."""
+    state = store.load_evaluation()
+
+    assert state.evaluated_at is None
+    assert (state.reading_cursor, state.last_seq, store.transition_cursor()) == (0, 0, 0)
+    assert not state.alerts
+    assert not state.memories
+    assert not state.kpi_evaluated_at
+
+
+def test_alerts_are_kept_until_they_end(store: Store) -> None:
+    """Pending, firing and keep-firing go on over a restart, so every field must come back."""
+    firing, pending = an_alert(), an_alert(a_key("ga_audits", system="xai2"), state=AlertState.PENDING, fired_at=None)
+    full = an_alert(
+        a_key("x"), clear_since=7.5, held_since=8.5, verdict=Verdict.NO_DATA, reason=Reason.STALE, value=None
+    )
+    alerts = {alert.key: alert for alert in (firing, pending, full)}
+    store.save_evaluation(EvaluationRecord(10.0, 1, alerts))
+
+    store.save_evaluation(EvaluationRecord(20.0, 2, {firing.key: None, a_key("never there"): None}))
+    state = store.load_evaluation()
+
+    assert state.alerts == {pending.key: pending, full.key: full}
+    assert (state.evaluated_at, state.reading_cursor) == (20.0, 2)
+
+
+def test_transitions_come_back_whole_and_in_order(store: Store) -> None:
+    """A transition outlives its rule: all that its message shows must be in it."""
+    bare = a_transition(2, value=None, note=None, unit=None, runbook_url=None, annotations={}, collectors=())
+    saved = (a_transition(1), bare, a_transition(3, at=500.0))
+
+    store.save_evaluation(EvaluationRecord(400.0, 1, transitions=saved[:2]))
+    store.save_evaluation(EvaluationRecord(500.0, 1, transitions=saved[2:]))
+
+    assert store.transitions() == saved
+    assert store.transitions(after=1, limit=1) == saved[1:2]
+    assert store.transitions(after=3) == ()
+    assert store.load_evaluation().last_seq == 3
+
+
+@pytest.mark.parametrize("numbers", [(2,), (1, 1), (1, 3), (0,)])
+def test_transitions_with_a_gap_or_a_repeat_are_refused_as_a_whole(store: Store, numbers: tuple[int, ...]) -> None:
+    """The planner counts through the numbers; one left out would be an alert that nobody hears of."""
+    alert = an_alert()
+    record = EvaluationRecord(
+        10.0,
+        9,
+        {alert.key: alert},
+        transitions=tuple(a_transition(number) for number in numbers),
+        evaluated=(("sprint-40", "ga_e2e_p95"),),
+    )
+
+    with pytest.raises(StoreError, match="next number"):
+        store.save_evaluation(record)
+
+    state = store.load_evaluation()
+    assert store.transitions() == ()
+    assert (state.evaluated_at, state.reading_cursor, dict(state.alerts), dict(state.kpi_evaluated_at)) == (
+        None,
+        0,
+        {},
+        {},
+    )
+
+
+def test_numbers_go_on_after_old_transitions_are_pruned(store: Store) -> None:
+    """A number given twice would be taken for one that was told already."""
+    store.save_evaluation(EvaluationRecord(10.0, 1, transitions=(a_transition(1, at=10.0),)))
+    store.save_plan(PlanRecord(1))
+    store.prune(10.0 + 2 * RETENTION)
+
+    store.save_evaluation(EvaluationRecord(20.0, 1, transitions=(a_transition(2, at=20.0),)))
+
+    assert [item.seq for item in store.transitions()] == [2]
+
+
+def test_each_kpi_has_its_own_last_evaluation_and_memory(store: Store) -> None:
+    """KPIs have different intervals; `since` must survive a restart for each."""
+    verdicts = np.array([Verdict.MISSED, Verdict.MET], dtype=np.int8)
+    reasons = np.array([REASON_CODE[Reason.RECOVERED], REASON_CODE[Reason.STALE]], dtype=np.int8)
+    memory = VerdictMemory("sprint-40", "a", TWO_SYSTEMS, verdicts, reasons, np.array([1.5, 2.5]))
+    newer = VerdictMemory("sprint-40", "a", TWO_SYSTEMS, verdicts[::-1], reasons[::-1], np.array([3.5, 4.5]))
+    other = VerdictMemory("sprint-40", "b", SeriesIndex.of(((),)), verdicts[:1], reasons[:1], np.array([9.0]))
+
+    store.save_evaluation(
+        EvaluationRecord(10.0, 1, memories=(memory, other), evaluated=(("sprint-40", "a"), ("sprint-40", "b")))
+    )
+    store.save_evaluation(EvaluationRecord(20.0, 1, memories=(newer,), evaluated=(("sprint-40", "a"),)))
+    state = store.load_evaluation()
+
+    assert state.kpi_evaluated_at == {("sprint-40", "a"): 20.0, ("sprint-40", "b"): 10.0}
+    assert set(state.memories) == {("sprint-40", "a"), ("sprint-40", "b")}
+    read = state.memories["sprint-40", "a"]
+    assert read.index is TWO_SYSTEMS
+    assert read.verdict.tolist() == newer.verdict.tolist()
+    assert read.reason.tolist() == newer.reason.tolist()
+    assert read.since.tolist() == [3.5, 4.5]
+
+
+def test_verdict_changes_are_taken_with_first_verdicts_and_missing_values(store: Store) -> None:
+    """The first verdict of a series has none before it, and no_data has no value."""
+    change = VerdictChanges(
+        "sprint-40",
+        "a",
+        10.0,
+        TWO_SYSTEMS,
+        np.array([-1, 2], dtype=np.int8),
+        np.array([2, 6], dtype=np.int8),
+        np.array([0, 1], dtype=np.int8),
+        np.array([1.0, np.nan]),
+    )
+
+    store.save_evaluation(EvaluationRecord(10.0, 1, changes=(change,)))
+
+    assert store.load_evaluation().evaluated_at == 10.0
+
+
+def test_cursors_of_evaluations_never_go_back(store: Store) -> None:
+    """An instant judged twice or a reading taken in twice would repeat what was told."""
+    store.save_evaluation(EvaluationRecord(20.0, 7))
+
+    store.save_evaluation(EvaluationRecord(10.0, 3))
+    state = store.load_evaluation()
+
+    assert (state.evaluated_at, state.reading_cursor) == (20.0, 7)
+
+
+# --- hop 3 and deliveries ---
+
+
+def test_a_plan_comes_back_whole(store: Store) -> None:
+    """Groups hold the planner's timers; a decision is the proof that nothing was lost."""
+    decisions = (
+        Decision(1, "slack", "k1"),
+        Decision(1, "webhook", None, NotToldReason.NOT_ROUTED),
+        Decision(2, "slack", None, NotToldReason.PENDING),
+    )
+    store.save_plan(PlanRecord(2, {"g1": '{"a": 1}', "g2": "{}"}, (a_notification("k1"),), decisions))
+
+    store.save_plan(PlanRecord(3, {"g2": None, "g1": '{"a": 2}', "never there": None}))
+
+    assert store.transition_cursor() == 3
+    assert store.planner_groups() == {"g1": '{"a": 2}'}
+    assert store.decisions() == decisions
+    assert store.decisions(after=1) == decisions[2:]
+    row = store.lease("slack", 400.0, 30.0)
+    assert row is not None
+    assert row.notification == a_notification("k1")
+    assert row.attempts == 0
+
+
+def test_a_plan_that_fails_in_the_middle_leaves_nothing(store: Store) -> None:
+    """A cursor without its messages would be an alert lost; messages without their cursor would be told twice."""
+    broken = PlanRecord(5, {"g": "{}"}, (a_notification("k1"),), (None,))  # type: ignore[arg-type]
+
+    with pytest.raises(AttributeError):
+        store.save_plan(broken)
+
+    assert store.transition_cursor() == 0
+    assert store.planner_groups() == {}
+    assert store.outbox_pending() == {}
+
+
+def test_planning_the_same_again_adds_nothing(store: Store) -> None:
+    """At-least-once must not become twice: the key stands for the message."""
+    record = PlanRecord(1, {}, (a_notification("k1"),), (Decision(1, "slack", "k1"), Decision(1, "webhook", None)))
+    store.save_plan(record)
+    row = store.lease("slack", 400.0, 30.0)
+    assert row is not None
+    store.record_attempt(row, DELIVERED, 401.0)
+
+    store.save_plan(record)
+
+    assert store.outbox_pending() == {}
+    assert store.lease("slack", 500.0, 30.0) is None
+    assert store.decisions() == record.decisions
+
+
+def test_the_same_key_twice_in_one_plan_is_one_message(store: Store) -> None:
+    """A repeat within one plan is as much a repeat."""
+    store.save_plan(PlanRecord(1, {}, (a_notification("k1"), a_notification("k1"))))
+
+    assert store.outbox_pending() == {"slack": (1, 400.0)}
+
+
+def planned(store: Store, *keys: str, receiver: str = "slack") -> None:
+    store.save_plan(PlanRecord(1, {}, tuple(a_notification(key, receiver) for key in keys)))
+
+
+def leased_key(store: Store, now: float, receiver: str = "slack") -> str | None:
+    row = store.lease(receiver, now, 30.0)
+    return None if row is None else row.notification.key
+
+
+def test_a_receiver_gets_its_messages_in_order(store: Store) -> None:
+    """A recovery before its breach would leave people believing in a breach."""
+    planned(store, "k1", "k2", "k3")
+    got = []
+
+    for now in (400.0, 401.0, 402.0):
+        row = store.lease("slack", now, 30.0)
+        assert row is not None
+        assert store.lease("slack", now, 30.0) is None
+        got.append(row.notification.key)
+        store.record_attempt(row, DELIVERED, now)
+
+    assert got == ["k1", "k2", "k3"]
+    assert store.lease("slack", 500.0, 30.0) is None
+
+
+def test_one_receiver_never_waits_for_another(store: Store) -> None:
+    """One that is down delays no other."""
+    planned(store, "s1", receiver="slack")
+    planned(store, "w1", receiver="webhook")
+
+    assert leased_key(store, 400.0, "slack") == "s1"
+    assert leased_key(store, 400.0, "webhook") == "w1"
+    assert leased_key(store, 400.0, "nobody") is None
+
+
+def test_a_lease_that_has_run_out_counts_as_none(store: Store) -> None:
+    """A process killed while it was sending must not keep the message for itself."""
+    planned(store, "k1")
+    assert leased_key(store, 400.0) == "k1"
+
+    assert leased_key(store, 429.0) is None
+    assert leased_key(store, 430.0) == "k1"
+
+
+def test_a_retry_waits_for_its_time_and_keeps_the_line_waiting(store: Store) -> None:
+    """Retry-After is obeyed, and order is kept while it runs."""
+    planned(store, "k1", "k2")
+    row = store.lease("slack", 400.0, 30.0)
+    assert row is not None
+
+    store.record_attempt(row, RETRY, 401.0, next_attempt_at=450.0, error="http_429")
+
+    assert store.lease("slack", 449.0, 30.0) is None
+    again = store.lease("slack", 450.0, 30.0)
+    assert again is not None
+    assert (again.notification.key, again.attempts, again.next_attempt_at) == ("k1", 1, 450.0)
+
+
+def test_a_retry_without_a_time_is_refused(store: Store) -> None:
+    """A retry at no time would be a message that is never sent."""
+    planned(store, "k1")
+    row = store.lease("slack", 400.0, 30.0)
+    assert row is not None
+
+    with pytest.raises(ValueError, match="next_attempt_at"):
+        store.record_attempt(row, RETRY, 401.0)
+
+
+def test_a_message_is_due_at_once_also_when_the_clock_went_back(store: Store) -> None:
+    """A clock that is set back an hour must not keep a page for an hour."""
+    planned(store, "k1")
+
+    assert leased_key(store, 100.0) == "k1"
+
+
+def test_a_dead_message_lets_the_next_through(store: Store) -> None:
+    """One message that a receiver will never take must not silence all that follow."""
+    planned(store, "k1", "k2")
+    row = store.lease("slack", 400.0, 30.0)
+    assert row is not None
+
+    store.record_attempt(row, DEAD, 401.0, error="http_400")
+
+    assert store.outbox_pending() == {"slack": (1, 400.0)}
+    assert leased_key(store, 401.0) == "k2"
+
+
+def test_a_late_failure_does_not_undo_a_delivery(store: Store) -> None:
+    """After a lease ran out two senders may report on one message; "delivered" is the truth, in either order."""
+    planned(store, "k1", "k2")
+    slow = store.lease("slack", 400.0, 30.0)
+    quick = store.lease("slack", 430.0, 30.0)
+    assert slow is not None
+    assert quick is not None
+
+    store.record_attempt(quick, DELIVERED, 431.0)
+    store.record_attempt(slow, RETRY, 432.0, next_attempt_at=440.0, error="timeout")
+    store.record_attempt(slow, DEAD, 433.0, error="timeout")
+    store.record_attempt(slow, DELIVERED, 434.0)
+
+    assert store.outbox_pending() == {"slack": (1, 400.0)}
+    assert leased_key(store, 450.0) == "k2"
+
+
+def test_a_late_failure_does_not_shorten_another_wait(store: Store) -> None:
+    """The wait that the receiver asked for last is the one that holds."""
+    planned(store, "k1")
+    slow = store.lease("slack", 400.0, 30.0)
+    quick = store.lease("slack", 430.0, 30.0)
+    assert slow is not None
+    assert quick is not None
+
+    store.record_attempt(quick, RETRY, 431.0, next_attempt_at=500.0)
+    store.record_attempt(slow, RETRY, 432.0, next_attempt_at=440.0)
+    store.record_attempt(slow, DEAD, 433.0)
+
+    assert leased_key(store, 450.0) is None
+    assert leased_key(store, 500.0) == "k1"
+
+
+def test_a_late_delivery_revives_what_was_given_up(store: Store) -> None:
+    """A message that did arrive is not a dead letter."""
+    planned(store, "k1")
+    slow = store.lease("slack", 400.0, 30.0)
+    quick = store.lease("slack", 430.0, 30.0)
+    assert slow is not None
+    assert quick is not None
+    store.record_attempt(quick, DEAD, 431.0)
+
+    store.record_attempt(slow, DELIVERED, 432.0)
+    store.prune(432.0 + 2 * RETENTION)
+    planned(store, "k1")
+
+    assert store.outbox_pending() == {"slack": (1, 400.0)}
+
+
+def test_pending_counts_by_receiver_with_the_oldest(store: Store) -> None:
+    """slo_guard_outbox_pending and _oldest_seconds are how an operator sees that a receiver is down."""
+    store.save_plan(
+        PlanRecord(
+            1,
+            {},
+            (
+                a_notification("k1", created_at=300.0),
+                a_notification("k2", created_at=200.0),
+                a_notification("w1", "webhook", created_at=400.0),
+            ),
+        )
+    )
+
+    assert store.outbox_pending() == {"slack": (2, 200.0), "webhook": (1, 400.0)}
+
+
+# --- retention ---
+
+
+def test_pruning_deletes_old_readings_only(store: Store) -> None:
+    """The retention bounds the disk; what is younger is still needed to rebuild windows."""
+    store.save_collection(a_collection(a_gauge(), a_failure()), at(1 * DAY))
+    store.save_collection(a_collection(a_gauge(), a_failure()), at(5 * DAY))
+
+    deleted = store.prune(12 * DAY)
+
+    assert deleted >= 2
+    assert {item.observation.seen_at for item in store.observations()} == {5 * DAY}
+    assert store.prune(12 * DAY) == 0
+
+
+def test_pruning_never_deletes_what_is_undelivered(store: Store) -> None:
+    """A receiver that is down for longer than the retention still gets every alert."""
+    store.save_evaluation(
+        EvaluationRecord(3.0, 1, transitions=tuple(a_transition(number, at=float(number)) for number in (1, 2, 3, 4)))
+    )
+    told = a_notification("told", transitions=(1,), created_at=1.0)
+    waiting = a_notification("waiting", transitions=(2,), created_at=2.0)
+    decisions = (Decision(1, "slack", "told"), Decision(2, "slack", "waiting"), Decision(3, "slack", None))
+    store.save_plan(PlanRecord(3, {}, (told, waiting), decisions))
+    row = store.lease("slack", 3.0, 30.0)
+    assert row is not None
+    store.record_attempt(row, DELIVERED, 4.0)
+
+    store.prune(100 * DAY)
+
+    assert [item.seq for item in store.transitions()] == [2, 4], "waiting in the outbox, and not yet planned"
+    assert [item.transition for item in store.decisions()] == [2]
+    assert leased_key(store, 100 * DAY) == "waiting"
+
+
+def test_pruning_keeps_messages_that_were_given_up(store: Store) -> None:
+    """A dead letter was never delivered: it stays for the operator to see."""
+    store.save_evaluation(EvaluationRecord(3.0, 1, transitions=(a_transition(1, at=1.0),)))
+    store.save_plan(PlanRecord(1, {}, (a_notification("k1", transitions=(1,)),), (Decision(1, "slack", "k1"),)))
+    row = store.lease("slack", 400.0, 30.0)
+    assert row is not None
+    store.record_attempt(row, DEAD, 401.0, error="http_404")
+
+    store.prune(100 * DAY)
+
+    assert store.decisions() == (Decision(1, "slack", "k1"),)
+    assert len(store.transitions()) == 1
+
+
+def test_pruning_keeps_alerts_and_cursors(store: Store) -> None:
+    """An alert that has fired for longer than the retention still fires."""
+    alert = an_alert()
+    store.save_collection(a_collection(a_gauge(), cursor="7"), at(10.0))
+    store.save_evaluation(EvaluationRecord(10.0, 1, {alert.key: alert}, evaluated=(("sprint-40", "old"),)))
+    store.save_evaluation(EvaluationRecord(99 * DAY, 1, evaluated=(("sprint-40", "young"),)))
+
+    store.prune(100 * DAY)
+    state = store.load_evaluation()
+
+    assert state.alerts == {alert.key: alert}
+    assert (state.evaluated_at, state.reading_cursor, store.collector_cursor("prom")) == (99 * DAY, 1, "7")
+    assert set(state.kpi_evaluated_at) == {("sprint-40", "young")}
+
+
+def test_an_index_that_was_pruned_can_come_again(store: Store) -> None:
+    """Label sets that nothing names are dropped; a series that returns must be storable."""
+    index = SeriesIndex.of((label_set({"system": "comes and goes"}),))
+    frame = GaugeFrame(index, np.array([1.0]), 1.0)
+    store.save_collection(a_collection(frame), at(1.0))
+    store.prune(100 * DAY)
+
+    store.save_collection(a_collection(frame), at(100 * DAY))
+
+    (read,) = store.observations()
+    assert isinstance(read.observation, Reading)
+    assert isinstance(read.observation.frame, GaugeFrame)
+    assert read.observation.frame.index is index
+
+
+# --- threads ---
+
+
+def test_many_threads_write_and_read_at_once(store: Store) -> None:
+    """Collectors, the evaluator and senders share the store: ids stay in order, nothing is lost or doubled."""
+    problems: list[BaseException] = []
+
+    def guarded(work: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+                problems.append(error)
+
+        return run
+
+    def collect(name: str) -> Callable[[], None]:
+        def work() -> None:
+            for number in range(20):
+                store.save_collection(a_collection(a_gauge(), collector=name, cursor=str(number)), at(float(number)))
+
+        return work
+
+    def read() -> None:
+        for _ in range(20):
+            items = list(store.observations())
+            assert [item.id for item in items] == sorted({item.id for item in items})
+            times = [item.observation.seen_at for item in items]
+            assert times == sorted(times)
+
+    def plan_and_deliver() -> None:
+        for number in range(20):
+            planned(store, f"k{number}")
+            row = store.lease("slack", 400.0, 30.0)
+            assert row is not None
+            store.record_attempt(row, DELIVERED, 400.0)
+
+    work = [collect("a"), collect("b"), collect("c"), read, read, plan_and_deliver]
+    threads = [threading.Thread(target=guarded(item)) for item in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert problems == []
+    assert len(ids(store)) == 60
+    assert [store.collector_cursor(name) for name in "abc"] == ["19"] * 3
+    assert store.outbox_pending() == {}
+
+
+def test_a_closed_store_says_so(store: Store) -> None:
+    """A job that outlives the shutdown gets one clear sentence, not a broken file."""
+    store.close()
+    store.close()
+
+    with pytest.raises(StoreError, match="closed"):
+        store.save_collection(a_collection(a_gauge()), at(1.0))

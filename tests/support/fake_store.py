@@ -1,0 +1,274 @@
+"""A store in memory that passes the port's contract suite: for tests of what uses a store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from slo_guard.domain.alerts import Alert, AlertKey, Transition
+from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
+from slo_guard.domain.ports import (
+    EvaluationRecord,
+    PersistedEvaluation,
+    PlanRecord,
+    StoredObservation,
+    VerdictChanges,
+    VerdictMemory,
+)
+from slo_guard.domain.readings import Collection, CollectionFailure, Observation
+from slo_guard.errors import StoreError
+
+
+@dataclass(frozen=True)
+class FakeOutboxRow:
+    """A message and what became of it."""
+
+    row: OutboxRow
+    leased_until: float | None = None
+    outcome: DeliveryOutcome | None = None
+    ended_at: float | None = None
+    error: str | None = None
+
+
+class FakeStore:
+    """Implements :class:`slo_guard.domain.ports.Store` with lists and dicts."""
+
+    def __init__(self, retention_seconds: float = 35 * 86400.0) -> None:
+        self.retention_seconds = retention_seconds
+        self.stored: list[StoredObservation] = []
+        self.cursors: dict[str, str] = {}
+        self.alerts: dict[AlertKey, Alert] = {}
+        self.told: list[Transition] = []
+        self.changes: list[VerdictChanges] = []
+        self.memories: dict[tuple[str, str], VerdictMemory] = {}
+        self.kpi_evaluated_at: dict[tuple[str, str], float] = {}
+        self.groups: dict[str, str] = {}
+        self.outbox: dict[str, FakeOutboxRow] = {}
+        self.decided: list[Decision] = []
+        self._last_id = self._last_seq = self._reading_cursor = self._transition_cursor = self._last_row = 0
+        self._seen_at = self._evaluated_at = float("-inf")
+        self._lock = threading.RLock()
+        self._closed = False
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold off other writers."""
+        with self._lock:
+            yield
+
+    def save_collection(self, collection: Collection, stamp: Callable[[], float]) -> float:
+        """Store a collection."""
+        with self._open():
+            seen_at = max(self._seen_at, float(stamp()))
+            items: list[Observation] = [replace(item, seen_at=seen_at) for item in collection.observations]
+            self.stored += [StoredObservation(self._last_id + place, item) for place, item in enumerate(items, start=1)]
+            self._last_id += len(items)
+            self._seen_at = seen_at
+            if collection.cursor is not None:
+                self.cursors[collection.collector] = collection.cursor
+            return seen_at
+
+    def collector_cursor(self, collector: str) -> str | None:
+        """Return a collector's cursor."""
+        with self._open():
+            return self.cursors.get(collector)
+
+    def observations(
+        self,
+        *,
+        after_id: int = 0,
+        up_to_id: int | None = None,
+        seen_until: float | None = None,
+        seen_from: float | None = None,
+        indicators: Sequence[str] | None = None,
+    ) -> Iterator[StoredObservation]:
+        """Yield the observations that pass all filters."""
+        with self._open():
+            snapshot = list(self.stored)
+        return (
+            item
+            for item in snapshot
+            if item.id > after_id
+            and (up_to_id is None or item.id <= up_to_id)
+            and (seen_until is None or item.observation.seen_at <= seen_until)
+            and (seen_from is None or item.observation.seen_at >= seen_from)
+            and (indicators is None or not set(indicators).isdisjoint(_indicators_of(item.observation)))
+        )
+
+    def save_evaluation(self, record: EvaluationRecord) -> None:
+        """Store an evaluation."""
+        with self._open():
+            numbers = [item.seq for item in record.transitions]
+            if numbers != list(range(self._last_seq + 1, self._last_seq + 1 + len(numbers))):
+                raise StoreError(f"transitions {numbers} cannot be stored: the next number is {self._last_seq + 1}")
+            for key, alert in record.alerts.items():
+                if alert is None:
+                    self.alerts.pop(key, None)
+                else:
+                    self.alerts[key] = alert
+            self.told += record.transitions
+            self.changes += record.changes
+            self.memories |= {(item.sprint, item.kpi): item for item in record.memories}
+            self.kpi_evaluated_at |= dict.fromkeys(record.evaluated, record.at)
+            self._last_seq += len(numbers)
+            self._evaluated_at = max(self._evaluated_at, record.at)
+            self._reading_cursor = max(self._reading_cursor, record.reading_cursor)
+
+    def load_evaluation(self) -> PersistedEvaluation:
+        """Return what the evaluations left."""
+        with self._open():
+            return PersistedEvaluation(
+                evaluated_at=None if self._evaluated_at == float("-inf") else self._evaluated_at,
+                reading_cursor=self._reading_cursor,
+                last_seq=self._last_seq,
+                alerts=dict(self.alerts),
+                memories=dict(self.memories),
+                kpi_evaluated_at=dict(self.kpi_evaluated_at),
+            )
+
+    def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:
+        """Return transitions after a number."""
+        with self._open():
+            return tuple([item for item in self.told if item.seq > after][:limit])
+
+    def transition_cursor(self) -> int:
+        """Return the last number planned."""
+        with self._open():
+            return self._transition_cursor
+
+    def planner_groups(self) -> Mapping[str, str]:
+        """Return the planner's state."""
+        with self._open():
+            return dict(self.groups)
+
+    def save_plan(self, record: PlanRecord) -> None:
+        """Store a plan."""
+        with self._open():
+            decided = [
+                Decision(item.transition, item.receiver, item.told_by, item.not_told) for item in record.decisions
+            ]
+            added = {item.key: item for item in record.notifications if item.key not in self.outbox}
+            for name, state in record.groups.items():
+                if state is None:
+                    self.groups.pop(name, None)
+                else:
+                    self.groups[name] = state
+            for notification in added.values():
+                self._add(notification)
+            for item in decided:
+                if item not in self.decided:
+                    self.decided.append(item)
+            self._transition_cursor = max(self._transition_cursor, record.transition_cursor)
+
+    def lease(self, receiver: str, now: float, lease_seconds: float) -> OutboxRow | None:
+        """Lease the head of a receiver's line."""
+        with self._open():
+            line = (
+                item
+                for item in self.outbox.values()
+                if item.outcome is None and item.row.notification.receiver == receiver
+            )
+            head = next(line, None)
+            if head is None or (head.leased_until is not None and head.leased_until > now):
+                return None
+            if head.row.attempts and head.row.next_attempt_at > now:
+                return None
+            self.outbox[head.row.notification.key] = replace(head, leased_until=now + lease_seconds)
+            return head.row
+
+    def record_attempt(
+        self,
+        row: OutboxRow,
+        outcome: DeliveryOutcome,
+        now: float,
+        *,
+        next_attempt_at: float | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Record how an attempt ended."""
+        if outcome is DeliveryOutcome.RETRY and next_attempt_at is None:
+            raise ValueError("a retry needs next_attempt_at")
+        with self._open():
+            item = self.outbox.get(row.notification.key)
+            if item is None or item.outcome is DeliveryOutcome.DELIVERED:
+                return
+            if outcome is not DeliveryOutcome.DELIVERED and (item.outcome or item.row.attempts != row.attempts):
+                return
+            tried = replace(item.row, attempts=item.row.attempts + 1)
+            if outcome is DeliveryOutcome.RETRY:
+                assert next_attempt_at is not None
+                item = FakeOutboxRow(replace(tried, next_attempt_at=next_attempt_at), error=error)
+            else:
+                item = FakeOutboxRow(tried, outcome=outcome, ended_at=now, error=error)
+            self.outbox[row.notification.key] = item
+
+    def outbox_pending(self) -> Mapping[str, tuple[int, float | None]]:
+        """Return what waits, by receiver."""
+        with self._open():
+            created: dict[str, list[float]] = {}
+            for item in self.outbox.values():
+                if item.outcome is None:
+                    created.setdefault(item.row.notification.receiver, []).append(item.row.notification.created_at)
+            return {receiver: (len(times), min(times)) for receiver, times in created.items()}
+
+    def decisions(self, *, after: int = 0) -> tuple[Decision, ...]:
+        """Return decisions by transition."""
+        with self._open():
+            wanted = [item for item in self.decided if item.transition > after]
+            return tuple(sorted(wanted, key=lambda item: item.transition))
+
+    def prune(self, now: float) -> int:
+        """Delete what has aged."""
+        with self._open():
+            cutoff = now - self.retention_seconds
+            before = self._size()
+            self.stored = [item for item in self.stored if item.observation.seen_at >= cutoff]
+            self.changes = [item for item in self.changes if item.at >= cutoff]
+            self.outbox = {
+                key: item
+                for key, item in self.outbox.items()
+                if item.outcome is not DeliveryOutcome.DELIVERED or item.ended_at is None or item.ended_at >= cutoff
+            }
+            waiting = {
+                number
+                for item in self.outbox.values()
+                if item.outcome is not DeliveryOutcome.DELIVERED
+                for number in item.row.notification.transitions
+            }
+            gone = {
+                item.seq
+                for item in self.told
+                if item.at < cutoff and item.seq <= self._transition_cursor and item.seq not in waiting
+            }
+            self.told = [item for item in self.told if item.seq not in gone]
+            self.decided = [item for item in self.decided if item.transition not in gone]
+            for key in [key for key, at in self.kpi_evaluated_at.items() if at < cutoff]:
+                del self.kpi_evaluated_at[key]
+                self.memories.pop(key, None)
+            return before - self._size()
+
+    def close(self) -> None:
+        """Refuse all further use."""
+        self._closed = True
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        if self._closed:
+            raise StoreError("the store is closed")
+        with self._lock:
+            yield
+
+    def _add(self, notification: Notification) -> None:
+        self._last_row += 1
+        row = OutboxRow(self._last_row, notification, attempts=0, next_attempt_at=notification.created_at)
+        self.outbox[notification.key] = FakeOutboxRow(row)
+
+    def _size(self) -> int:
+        parts = (self.stored, self.changes, self.outbox, self.told, self.decided, self.kpi_evaluated_at, self.memories)
+        return sum(len(part) for part in parts)
+
+
+def _indicators_of(observation: Observation) -> tuple[str, ...]:
+    return observation.indicators if isinstance(observation, CollectionFailure) else (observation.indicator,)
