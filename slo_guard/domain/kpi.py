@@ -250,6 +250,14 @@ class Plan:
         hits = frozenset(kpi.id for kpi in self.kpis if _on_grid(now - origin, kpi.interval_seconds))
         return replace(self, due=hits)
 
+    def due_since(self, last: float | None, now: float) -> Plan:
+        """Return the plan narrowed to the KPIs whose grid has a point in (``last``, ``now``]; None: to all of them."""
+        if last is None:
+            return replace(self, due=None)
+        steps = {kpi.interval_seconds for kpi in self.kpis}
+        hit = {step for step in steps if (now + 1e-6) // step * step > last + 1e-6}
+        return replace(self, due=frozenset(kpi.id for kpi in self.kpis if kpi.interval_seconds in hit))
+
     def next_evaluation(self, after: float, origin: float = 0.0) -> float:
         """Return the first grid point of any KPI strictly later than ``after``; raises ``ValueError`` without KPIs."""
         return min(

@@ -196,7 +196,7 @@ class KpiTrack:
         seen = np.zeros(len(self.groups), dtype=bool)
         for source in self.inputs:
             if source.evidence is not None:
-                seen |= np.array([labels != () for labels in self.groups.labels]) | (not self.kpi.by)
+                seen |= np.array([labels != () for labels in self.groups.labels], dtype=bool)
             folding = source.folding
             seen |= folding.any(~source.forgotten(now, self.kpi.forget_after_seconds))
         seen |= self._expected | (self._kept_until > now)

@@ -1,0 +1,69 @@
+"""The built-in KPI about collectors: its alert fires when a collector fails, as any other KPI's would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from slo_guard.domain.kpi import (
+    KPI,
+    Matcher,
+    MatchOp,
+    Measure,
+    NoData,
+    NoDataThen,
+    Objective,
+    Op,
+    Reducer,
+    Selection,
+    Severity,
+    Single,
+)
+from slo_guard.domain.readings import Collection, GaugeFrame, IndicatorSpec, IndicatorType, Reading
+from slo_guard.domain.series import SeriesIndex
+
+COLLECTOR_UP = "slo_guard_collector_up"
+"""The KPI and its indicator; its one label is ``collector``. It belongs to no sprint."""
+
+COLLECTOR_LANE = "slo_guard"
+
+COLLECTOR_UP_SPEC = IndicatorSpec(COLLECTOR_UP, IndicatorType.BOOL, "")
+
+_NEVER_STALE_SECONDS = 366 * 86400.0
+
+
+def collector_up_kpi(
+    collectors: Iterable[str], *, for_seconds: float, severity: Severity, interval_seconds: float
+) -> KPI:
+    """Return the KPI that is missed while one of ``collectors`` fails.
+
+    It never goes stale: a collector that does not run at all shows in the KPIs that read it.
+    """
+    names = "|".join(sorted(collectors))
+    return KPI(
+        id=COLLECTOR_UP,
+        sprint="",
+        lane=COLLECTOR_LANE,
+        title="Collector answers",
+        source=Single(Selection(COLLECTOR_UP, (Matcher("collector", MatchOp.REGEX, names),))),
+        measure=Measure(Reducer.LAST, None, "last"),
+        type=IndicatorType.BOOL,
+        unit="",
+        objective=Objective(Op.IS, 1.0, "is true"),
+        by=("collector",),
+        for_seconds=for_seconds,
+        severity=severity,
+        warn_severity=Severity.NONE,
+        no_data=NoData(_NEVER_STALE_SECONDS, NoDataThen.OK),
+        interval_seconds=interval_seconds,
+        annotations={"summary": "The collector {{ labels.collector }} cannot be read"},
+    )
+
+
+def collector_up_reading(collection: Collection, at: float) -> Reading:
+    """Return the reading that says whether a collection brought anything: true unless every indicator failed."""
+    up = any(isinstance(item, Reading) for item in collection.observations)
+    index = SeriesIndex.of(((("collector", collection.collector),),))
+    frame = GaugeFrame(index, np.array([1.0 if up else 0.0]), at)
+    return Reading(COLLECTOR_UP, collection.collector, at, frame)

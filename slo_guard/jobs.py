@@ -1,0 +1,144 @@
+"""The jobs: the only place that moves data from room to room. Each takes ``now``; each is one durable hop.
+
+A kill at any instant leaves a hop done or not done; run again it goes on where the store says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from slo_guard.clock import to_unix
+from slo_guard.domain.alerts import Alert, AlertKey
+from slo_guard.domain.builtin import collector_up_reading
+from slo_guard.domain.kpi import Plan
+from slo_guard.domain.notifications import Route
+from slo_guard.domain.ports import Collector, EvaluationRecord, PlanRecord, Store
+from slo_guard.domain.readings import Collection, CollectionFailure
+from slo_guard.errors import StoreError
+from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
+from slo_guard.notify import Courier, Delivery, plan_notifications
+
+log = structlog.get_logger(__name__)
+
+
+def collect_once(
+    collector: Collector, store: Store, now: datetime, stamp: Callable[[], float] | None = None
+) -> Collection:
+    """Run a collector and make its readings and cursor durable (hop 1); returns what it brought.
+
+    ``stamp`` gives the instant (Unix seconds) at which the readings are seen, by default ``now``: the
+    daemon passes its clock, since a collection takes time. Raises ``StoreError``; then nothing was kept.
+    """
+    at = to_unix(now)
+    try:
+        collection = collector.collect(at, store.collector_cursor(collector.name))
+    except Exception:
+        # A collector's own bug must not look like a source that has nothing to say.
+        log.exception("collector_bug", collector=collector.name)
+        collection = _failed(collector, at)
+    collection = replace(collection, observations=(*collection.observations, collector_up_reading(collection, at)))
+    store.save_collection(collection, stamp or (lambda: at))
+    return collection
+
+
+class EvaluationBacklog:
+    """Evaluations that could not be stored yet: they are stored with the next, so that no transition is lost."""
+
+    def __init__(self) -> None:
+        self.record: EvaluationRecord | None = None
+        self.error: StoreError | None = None
+
+    def add(self, record: EvaluationRecord) -> None:
+        """Keep another evaluation to be stored with what is kept already."""
+        self.record = record if self.record is None else _joined(self.record, record)
+
+    def save(self, store: Store) -> None:
+        """Store what is kept; what cannot be stored stays, and ``error`` says why."""
+        if self.record is None:
+            return
+        try:
+            store.save_evaluation(self.record)
+        except StoreError as error:
+            self.error = error
+        else:
+            self.record = self.error = None
+
+
+def evaluate_once(
+    plan: Plan, store: Store, state: EvaluationState, now: datetime, backlog: EvaluationBacklog
+) -> Evaluation:
+    """Evaluate what is due in ``plan`` at ``now`` and make it durable (hop 2), with what ``backlog`` still holds.
+
+    Raises ``StoreError`` when readings cannot be read; then nothing was evaluated. When the result cannot be
+    stored it stays in ``backlog`` (``backlog.error`` says why) and is returned all the same: what is shown goes on.
+    """
+    observations = store.observations(after_id=state.reading_cursor, seen_until=to_unix(now))
+    evaluation = evaluate(plan, observations, state, now)
+    if not evaluation.skipped:
+        backlog.add(evaluation.record)
+        backlog.save(store)
+    return evaluation
+
+
+def plan_once(
+    store: Store,
+    alerts: Mapping[AlertKey, Alert],
+    routes: Sequence[Route],
+    now: datetime,
+    judged_at: Mapping[tuple[str, str], float] | None = None,
+) -> PlanRecord:
+    """Decide what to tell whom about new transitions and make it durable (hop 3). Raises ``StoreError``.
+
+    ``alerts``: how they stand now; ``judged_at``: when each (sprint, KPI) was last judged (Unix seconds).
+    """
+    cursor = store.transition_cursor()
+    record = plan_notifications(
+        store.transitions(after=cursor),
+        store.planner_groups(),
+        alerts,
+        routes,
+        to_unix(now),
+        cursor,
+        judged_at=judged_at,
+    )
+    if record.transition_cursor != cursor or record.groups or record.notifications or record.decisions:
+        store.save_plan(record)
+    return record
+
+
+def deliver_once(courier: Courier, now: Callable[[], float]) -> list[Delivery]:
+    """Send what is due at one receiver, in order, until nothing is; returns what became of each attempt.
+
+    ``now`` gives Unix seconds; each attempt asks again. Raises ``StoreError``.
+    """
+    attempts: list[Delivery] = []
+    while True:
+        delivery = courier.deliver_next(now())
+        if delivery.key is not None:
+            attempts.append(delivery)
+        if not delivery.more_may_be_due:
+            return attempts
+
+
+def _failed(collector: Collector, at: float) -> Collection:
+    names = tuple(spec.name for spec in collector.indicators)
+    failure = CollectionFailure(collector.name, names, at, "internal_error", "a bug in the collector; see the log")
+    return Collection(collector.name, at, (failure,))
+
+
+def _joined(older: EvaluationRecord, newer: EvaluationRecord) -> EvaluationRecord:
+    """Return one record that leaves the store as both would, one after the other."""
+    memories = {(memory.sprint, memory.kpi): memory for memory in (*older.memories, *newer.memories)}
+    return EvaluationRecord(
+        at=newer.at,
+        reading_cursor=newer.reading_cursor,
+        alerts={**older.alerts, **newer.alerts},
+        transitions=(*older.transitions, *newer.transitions),
+        changes=(*older.changes, *newer.changes),
+        memories=tuple(memories.values()),
+        evaluated=tuple(dict.fromkeys((*older.evaluated, *newer.evaluated))),
+    )

@@ -1,0 +1,267 @@
+"""Worked examples of alert states: when it pages, when it stops, and what it says of its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from slo_guard.clock import from_unix
+from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.kpi import KPI, NoData, NoDataThen, Plan
+from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
+from slo_guard.domain.readings import IndicatorType, Observation
+from slo_guard.domain.verdicts import AlertState
+from slo_guard.evaluate import EvaluationState, evaluate
+from tests.support.builders import (
+    SPRINT_START,
+    a_frame,
+    a_kpi,
+    a_plan,
+    a_sign_off,
+    an_evidence,
+    an_objective,
+    labels,
+    numbered,
+)
+
+T0 = SPRINT_START
+FS, XAI = labels("system=fs"), labels("system=xai2")
+LIMIT = an_objective("at_most", 1.16)
+
+
+def story(
+    plan: Plan | KPI, observations: Iterable[Observation], times: Sequence[float], state: EvaluationState | None = None
+) -> list[tuple[float, str, str, str]]:
+    """Evaluate at T0 + each of ``times``; return (seconds after T0, from, to, reason) of each transition."""
+    plan = plan if isinstance(plan, Plan) else a_plan(plan)
+    state = state or EvaluationState.fresh()
+    waiting = [item for item in numbered(observations) if item.id > state.reading_cursor]
+    told = []
+    for time in times:
+        now = T0 + time
+        news = [item for item in waiting if item.observation.seen_at <= now]
+        waiting = [item for item in waiting if item.observation.seen_at > now]
+        told += [
+            (each.at - T0, each.from_state.label, each.to_state.label, each.reason.value)
+            for each in evaluate(plan, news, state, from_unix(now)).transitions
+        ]
+    return told
+
+
+def samples(values: Sequence[float | None], step: float = 60.0, start: float = 0.0) -> list[Observation]:
+    """Return one sample a step, none where None stands."""
+    return [a_frame("a", T0 + start + step * n, value) for n, value in enumerate(values) if value is not None]
+
+
+MINUTES = [60.0 * n for n in range(12)]
+
+
+def test_alert_waits_for_its_for_and_fires_at_the_first_evaluation_that_has_waited_long_enough():
+    """A spike of a minute must not wake anybody."""
+    told = story(a_kpi(objective=LIMIT, for_seconds=120), samples([1, 2, 1, 2, 2, 2, 1]), MINUTES[:7])
+
+    assert told == [
+        (60, "inactive", "pending", "objective_missed"),
+        (120, "pending", "inactive", "recovered"),
+        (180, "inactive", "pending", "objective_missed"),
+        (300, "pending", "firing", "objective_missed"),
+        (360, "firing", "inactive", "recovered"),
+    ]
+
+
+def test_alert_keeps_firing_until_it_was_clear_for_long_enough():
+    """A flapping source must not send a pair of messages a minute."""
+    kpi = a_kpi(objective=LIMIT, keep_firing_for_seconds=120)
+
+    told = story(kpi, samples([2, 1, 2, 1, 1, 1]), MINUTES[:6])
+
+    assert told == [(0, "inactive", "firing", "objective_missed"), (300, "firing", "inactive", "recovered")]
+
+
+def test_firing_alert_resolves_only_beyond_its_resolve_bound():
+    """Between the limit and the resolve bound nothing is well yet."""
+    kpi = a_kpi(objective=LIMIT, resolve=an_objective("at_most", 1.10))
+
+    told = story(kpi, samples([1.2, 1.12, 1.15, 1.1, 1.15]), MINUTES[:5])
+
+    assert told == [(0, "inactive", "firing", "objective_missed"), (180, "firing", "inactive", "recovered")]
+
+
+def test_missing_data_fire_without_a_further_wait():
+    """Silence has waited for `no_data.after` already."""
+    kpi = a_kpi(objective=LIMIT, for_seconds=300, no_data=NoData(120.0))
+
+    told = story(kpi, samples([1]), MINUTES[:5])
+
+    assert told == [(180, "inactive", "firing", "stale")]
+
+
+def test_firing_alert_whose_data_stop_goes_on_firing():
+    """Its reason changes from missed to no data; nobody is told that it was resolved."""
+    told = story(a_kpi(objective=LIMIT, no_data=NoData(60.0)), samples([2]), MINUTES[:6])
+
+    assert told == [(0, "inactive", "firing", "objective_missed")]
+
+
+def test_held_alert_stands_still_and_fires_when_it_was_held_too_long():
+    """`hold` is for sources that pause; a pause of an hour is none."""
+    hold = NoData(60.0, NoDataThen.HOLD, hold_for_seconds=180.0)
+
+    firing = story(a_kpi(objective=LIMIT, no_data=hold), samples([2, None, None, 1]), MINUTES[:4])
+    silent = story(a_kpi(objective=LIMIT, no_data=hold), samples([1]), MINUTES[:8])
+
+    assert firing == [(0, "inactive", "firing", "objective_missed"), (180, "firing", "inactive", "recovered")]
+    assert silent == [(300, "inactive", "firing", "stale")]
+
+
+def test_no_data_that_is_ok_ends_the_alert_without_calling_it_recovered():
+    """The rule says that silence is no reason to page; it does not say that all is well."""
+    kpi = a_kpi(objective=LIMIT, no_data=NoData(60.0, NoDataThen.OK))
+
+    told = story(kpi, samples([2]), MINUTES[:4])
+
+    assert told == [(0, "inactive", "firing", "objective_missed"), (120, "firing", "inactive", "no_data_is_ok")]
+
+
+def test_verdict_that_can_no_longer_be_given_ends_the_alert_as_such():
+    """Too little traffic to judge is not a recovery."""
+    kpi = a_kpi(measure="ratio over 3m", objective=an_objective("below", 0.1), min_total=5)
+    parts = [a_frame("part", T0 + 60 * n, value) for n, value in enumerate([0, 5, 5, 5, 5, 5])]
+    totals = [a_frame("total", T0 + 60 * n, value) for n, value in enumerate([0, 10, 10, 10, 10, 10])]
+
+    told = story(kpi, [*parts, *totals], MINUTES[:6])
+
+    assert told == [(60, "inactive", "firing", "objective_missed"), (240, "firing", "inactive", "no_longer_judged")]
+
+
+def test_overdue_evidence_pages_at_its_due_time_and_resolves_when_signed_late():
+    """A missed deadline is told at the deadline."""
+    kpi = a_kpi(type=IndicatorType.BOOL, objective=an_objective("is", True), due_at=T0 + 120)
+    unsigned = [an_evidence("a", T0 + 60 * n) for n in range(4)]
+    signed = an_evidence("a", T0 + 240, a_sign_off(T0 + 230))
+
+    told = story(kpi, [*unsigned, signed], MINUTES[:5])
+
+    assert told == [(120, "inactive", "firing", "overdue"), (240, "firing", "inactive", "recovered")]
+
+
+def test_at_risk_raises_the_quieter_alert_and_a_breach_does_not_resolve_it():
+    """Getting worse must not be announced as an end of the risk."""
+    kpi = a_kpi(objective=LIMIT, warn=an_objective("at_most", 1.05))
+    state, kinds = EvaluationState.fresh(), []
+
+    for stored, now in zip(numbered(samples([1, 1.1, 1.2, 1.1, 1])), MINUTES, strict=False):
+        transitions = evaluate(a_plan(kpi), [stored], state, from_unix(T0 + now)).transitions
+        kinds += [(now, each.key.kind, each.to_state, each.severity.value) for each in transitions]
+
+    assert kinds == [
+        (60, AlertKind.RISK, AlertState.FIRING, "ticket"),
+        (120, AlertKind.BREACH, AlertState.FIRING, "page"),
+        (180, AlertKind.BREACH, AlertState.INACTIVE, "page"),
+        (240, AlertKind.RISK, AlertState.INACTIVE, "ticket"),
+    ]
+
+
+def test_each_series_has_its_own_alert():
+    """One system's recovery says nothing about another's."""
+    kpi = a_kpi(objective=LIMIT, by=("system",))
+    frames = [a_frame("a", T0, {FS: 2.0, XAI: 1.0}), a_frame("a", T0 + 60, {FS: 1.0, XAI: 2.0})]
+
+    told = story(kpi, frames, MINUTES[:2])
+
+    assert [(time, to) for time, _, to, _ in told] == [(0, "firing"), (60, "inactive"), (60, "firing")]
+
+
+def test_series_that_is_forgotten_ends_its_alert_as_gone():
+    """A deleted tenant's alert must end, and must not be called recovered."""
+    kpi = a_kpi(objective=LIMIT, by=("system",), no_data=NoData(60.0), forget_after_seconds=240.0)
+    frames = [a_frame("a", T0, {FS: 2.0, XAI: 1.0})]
+    frames += [a_frame("a", T0 + 60 * n, {XAI: 1.0}) for n in range(1, 7)]
+
+    told = story(kpi, frames, MINUTES[:7])
+
+    assert told == [(0, "inactive", "firing", "objective_missed"), (300, "firing", "inactive", "series_gone")]
+
+
+def test_alert_of_a_kpi_without_series_ends_when_series_come():
+    """The placeholder's alert is over once there is something to judge."""
+    kpi = a_kpi(objective=LIMIT, by=("system",))
+    frames = [a_frame("a", T0, {}), a_frame("a", T0 + 60, {FS: 1.0})]
+
+    told = story(kpi, frames, MINUTES[:2])
+
+    assert told == [(0, "inactive", "firing", "no_series"), (60, "firing", "inactive", "recovered")]
+
+
+def test_removed_rule_ends_its_alert_as_removed():
+    """Deleting a rule must not look like mending what it watched."""
+    first, second = a_kpi("one", objective=LIMIT), a_kpi("two", objective=LIMIT)
+    state = EvaluationState.fresh()
+    story(a_plan(first, second), samples([2]), [0.0], state)
+
+    result = evaluate(a_plan(second), [], state, from_unix(T0 + 60))
+
+    assert [(each.key.kpi, each.reason.value) for each in result.transitions] == [("one", "rule_removed")]
+    assert [key.kpi for key in result.state.alerts] == ["two"]
+
+
+def test_changed_threshold_keeps_the_state():
+    """Loosening a limit resolves by the new limit; tightening it does not restart anything."""
+    state = EvaluationState.fresh()
+    story(a_kpi(objective=LIMIT, for_seconds=120), samples([2, 2, 2]), MINUTES[:3], state)
+
+    told = story(a_kpi(objective=an_objective("at_most", 3), for_seconds=120), samples([2, 2, 2, 2]), [180.0], state)
+
+    assert told == [(180, "firing", "inactive", "recovered")]
+
+
+def test_time_that_goes_back_is_skipped_and_nothing_is_lost():
+    """A clock set back must neither rewind alerts nor swallow readings."""
+    kpi, state = a_kpi(objective=LIMIT), EvaluationState.fresh()
+    evaluate(a_plan(kpi), numbered(samples([1])), state, from_unix(T0 + 60))
+    late = [StoredObservation(2, a_frame("a", T0 + 50, 2.0))]
+
+    skipped = evaluate(a_plan(kpi), late, state, from_unix(T0 + 55))
+    taken = evaluate(a_plan(kpi), late, state, from_unix(T0 + 61))
+
+    assert skipped.skipped
+    assert skipped.verdicts == ()
+    assert [each.to_state for each in taken.transitions] == [AlertState.FIRING]
+
+
+@pytest.mark.parametrize(("gap", "fires_at"), [(120.0, 300.0), (360.0, 660.0)])
+def test_unobserved_time_restarts_a_pending_alert_only_when_it_was_long(gap, fires_at):
+    """After a long outage nobody knows whether the condition held; after a short one `for` goes on."""
+    kpi = a_kpi(objective=LIMIT, for_seconds=300, no_data=NoData(300.0))
+    plan, state = a_plan(kpi), EvaluationState.fresh()
+    values = samples([2] * 20)
+    story(plan, values[:1], [0.0], state)
+    times = [gap + 60 * n for n in range(8)]
+
+    told = story(plan, values, times, state)
+
+    assert [(time, to) for time, _, to, _ in told] == [(fires_at, "firing")]
+
+
+def test_restored_state_goes_on_where_it_stood():
+    """A restart in the middle of `for` must fire at the same instant, and a firing alert must not fire twice."""
+    kpi = a_kpi(objective=LIMIT, for_seconds=180, by=("system",))
+    frames = numbered(a_frame("a", T0 + 60 * n, {FS: 2.0, XAI: 1.0 + (n > 2)}) for n in range(8))
+    straight = EvaluationState.fresh()
+    whole = [evaluate(a_plan(kpi), [frame], straight, from_unix(T0 + 60 * n)) for n, frame in enumerate(frames)]
+
+    state, kept, told = EvaluationState.fresh(), {}, []
+    memories, evaluated = {}, {}
+    for n, frame in enumerate(frames):
+        record = evaluate(a_plan(kpi), [frame], state, from_unix(T0 + 60 * n)).record
+        told += record.transitions
+        kept |= record.alerts
+        memories |= {(memory.sprint, memory.kpi): memory for memory in record.memories}
+        evaluated |= dict.fromkeys(record.evaluated, record.at)
+        alive = {key: alert for key, alert in kept.items() if alert is not None}
+        stored = PersistedEvaluation(record.at, record.reading_cursor, state.last_seq, alive, memories, evaluated)
+        state = EvaluationState.restored(a_plan(kpi), stored, frames[: n + 1])
+
+    assert told == [each for result in whole for each in result.transitions]
+    assert len(told) == 4
