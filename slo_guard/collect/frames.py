@@ -1,0 +1,185 @@
+"""From label sets and numbers to frames: base units, duplicates, NaN, and an index that stays the same object."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+import orjson
+
+from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IntArray
+from slo_guard.domain.series import EMPTY_INDEX, LabelSet, SeriesIndex
+
+_EXAMPLE_LENGTH = 200
+_NUMBER = re.compile(rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|\.[0-9]+(?:e[+-]?[0-9]+)?|inf|nan)", re.IGNORECASE)
+_JSON_NUMBER_BYTES = b"0123456789+-.eE,"
+_NUMBER_BYTES = _JSON_NUMBER_BYTES + b"InfNa"
+
+
+@dataclass(slots=True)
+class Rejections:
+    """How many samples were not usable, and the first of them in words."""
+
+    count: int = 0
+    example: str | None = None
+
+    def add(self, count: int, example: str | None) -> None:
+        """Count ``count`` more; the first example is kept, cut to a bounded length."""
+        if count > 0:
+            self.count += count
+            if self.example is None and example is not None:
+                self.example = example[:_EXAMPLE_LENGTH]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesLayout:
+    """Which row of ``index`` each sample of an answer belongs to.
+
+    ``rows``: int64 of shape (m,), -1 for a duplicate; None where sample i is row i. ``duplicates`` counts
+    the -1, ``example`` shows the first.
+    """
+
+    index: SeriesIndex
+    rows: IntArray | None = None
+    duplicates: int = 0
+    example: str | None = None
+
+    def place(self, values: FloatArray) -> FloatArray:
+        """Return samples' values of shape (m,) as values of rows, shape (n,); NaN for a row without a sample."""
+        if self.rows is None:
+            return values
+        placed = np.full(len(self.index), np.nan)
+        kept = self.rows >= 0
+        placed[self.rows[kept]] = values[kept]
+        return placed
+
+
+NOTHING = SeriesLayout(EMPTY_INDEX)
+
+
+def layout_of(label_sets: Sequence[LabelSet], previous: SeriesIndex | None = None) -> SeriesLayout:
+    """Lay out samples in the order given; of equal label sets the first counts.
+
+    ``previous`` is used again if it has the same label sets in whatever order: a source that shuffles its
+    answers must not cost everybody downstream their caches.
+    """
+    unique = dict.fromkeys(label_sets)
+    same = previous is not None and len(previous) == len(unique) and unique.keys() == set(previous.label_sets)
+    index = previous if previous is not None and same else SeriesIndex.of(unique)
+    if len(unique) == len(label_sets) and (not same or index.label_sets == tuple(label_sets)):
+        return SeriesLayout(index)
+    return _placed(label_sets, index)
+
+
+def layout_within(label_sets: Sequence[LabelSet], base: SeriesIndex) -> SeriesLayout:
+    """Lay out samples over ``base``, extended behind its end by the label sets that it lacks."""
+    extra = [labels for labels in dict.fromkeys(label_sets) if labels not in base.positions]
+    index = SeriesIndex.of((*base.label_sets, *extra)) if extra else base
+    return _placed(label_sets, index)
+
+
+def _placed(label_sets: Sequence[LabelSet], index: SeriesIndex) -> SeriesLayout:
+    rows = np.full(len(label_sets), -1, dtype=np.int64)
+    taken = np.zeros(len(index), dtype=bool)
+    example: str | None = None
+    for sample, labels in enumerate(label_sets):
+        row = index.positions[labels]
+        if not taken[row]:
+            taken[row] = True
+            rows[sample] = row
+        elif example is None:
+            example = f"{labels_text(labels)} comes twice"
+    return SeriesLayout(index, rows, int((rows < 0).sum()), example)
+
+
+def gauge_frame(
+    layout: SeriesLayout, raw: FloatArray, at: float, *, factor: float, is_bool: bool, rejected: Rejections
+) -> GaugeFrame:
+    """Return samples ``raw``, shape (m,), in the source's unit, as a frame in base units.
+
+    NaN and Inf, and for a bool what is neither 0 nor 1, are not present, and are counted in ``rejected``
+    together with duplicates.
+    """
+    values = to_base(raw, factor)
+    usable = np.isfinite(values)
+    if is_bool:
+        usable &= (values == 0) | (values == 1)
+    kept = slice(None) if layout.rows is None else layout.rows >= 0
+    wrong = int((~usable[kept]).sum())
+    if wrong:
+        first = int(np.flatnonzero(~usable & (True if layout.rows is None else layout.rows >= 0))[0])
+        row = first if layout.rows is None else int(layout.rows[first])
+        rejected.add(wrong, f"{labels_text(layout.index.label_sets[row])} is {raw[first]:g}")
+        values = np.where(usable, values, np.nan)
+    rejected.add(layout.duplicates, layout.example)
+    placed = layout.place(values)
+    present: BoolArray | None = None
+    if wrong or layout.rows is not None:
+        present = np.isfinite(placed)
+    return GaugeFrame(layout.index, placed, at, None if present is None or present.all() else present)
+
+
+def to_base(values: FloatArray, factor: float) -> FloatArray:
+    """Return ``values`` in the base unit; a factor below 1 divides, so that 830 ms is 0.83 s to the last bit."""
+    if factor == 1.0:
+        return values
+    return values * factor if factor > 1 else values / round(1 / factor)
+
+
+def parse_numbers(texts: Sequence[bytes]) -> FloatArray:
+    """Return numbers as sources write them (``1``, ``1e-05``, ``NaN``, ``+Inf``); NaN for what is not a number.
+
+    As many as 100,000 at once: plain numbers go through orjson, which is the fastest parser of numbers here.
+    """
+    joined = b",".join(texts)
+    if not joined.translate(None, _JSON_NUMBER_BYTES):
+        try:
+            numbers = orjson.loads(b"[" + joined + b"]")
+        except orjson.JSONDecodeError:
+            pass
+        else:
+            if len(numbers) == len(texts):
+                return np.array(numbers, dtype=np.float64)
+    if not joined.translate(None, _NUMBER_BYTES):
+        try:
+            return np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
+        except ValueError:
+            pass
+    return np.array([_number(text) for text in texts], dtype=np.float64)
+
+
+def _number(text: bytes) -> float:
+    return float(text) if _NUMBER.fullmatch(text) else float("nan")
+
+
+def labels_text(labels: LabelSet) -> str:
+    """Return labels as Prometheus writes them: ``{system="fs"}``."""
+    return "{" + ", ".join(f'{name}="{value}"' for name, value in labels) + "}"
+
+
+_pauses = 0
+_pause_lock = Lock()
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Hold Python's garbage collector while many objects are made: it would look at each of them again and again.
+
+    Nests and may be used from several threads; the last one out turns it on again.
+    """
+    global _pauses  # noqa: PLW0603 - the garbage collector is one for the process
+    with _pause_lock:
+        _pauses += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _pause_lock:
+            _pauses -= 1
+            if _pauses == 0:
+                gc.enable()

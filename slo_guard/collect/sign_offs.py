@@ -1,0 +1,243 @@
+"""The evidence file: a YAML list of sign-offs, read entry by entry and added to without touching what stands there."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from slo_guard.clock import iso, to_unix
+from slo_guard.domain.readings import SignOff
+from slo_guard.domain.series import label_set
+from slo_guard.errors import CollectionError, SloGuardError
+from slo_guard.located_yaml import LocatedYaml, load_file, load_text
+
+_FIELDS: Final = ("indicator", "value", "by", "when", "link", "labels", "entered_at")
+_HEADER: Final = "# Sign-offs: who says that something is so, since when, and where to look it up.\n"
+
+
+class EvidenceFileError(SloGuardError):
+    """The evidence file cannot be added to: mend what is named and sign again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One usable entry of the file."""
+
+    indicator: str
+    sign_off: SignOff
+
+
+@dataclass(frozen=True, slots=True)
+class WrongEntry:
+    """One entry that cannot be used: its indicator as far as it can be read, and ``file:line: why``."""
+
+    indicator: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """All entries of a file, in its order."""
+
+    entries: tuple[Entry, ...] = ()
+    wrong: tuple[WrongEntry, ...] = ()
+
+
+def read_evidence(path: Path) -> EvidenceFile:
+    """Read a file of sign-offs; an empty one has none.
+
+    Raises ``CollectionError``: ``file_missing``, ``unreadable``, ``not_yaml``, ``wrong_shape``.
+    """
+    try:
+        located = load_file(path)
+    except FileNotFoundError:
+        raise CollectionError("file_missing", f"{path} does not exist; `slo-guard sign` creates it") from None
+    except OSError as error:
+        raise CollectionError("unreadable", f"{path} cannot be read: {error.strerror}") from None
+    return _entries(located)
+
+
+def _entries(located: LocatedYaml) -> EvidenceFile:
+    if located.findings and (located.value is None or located.mended_lines):
+        raise CollectionError("not_yaml", str(located.findings[0]))
+    items = [] if located.value is None else located.value
+    if not isinstance(items, list):
+        raise CollectionError("wrong_shape", f"{located.file}: not a list of sign-offs; begin each with '- indicator:'")
+    problems = {_entry_of(finding.path): finding.message for finding in located.findings}
+    entries: list[Entry] = []
+    wrong: list[WrongEntry] = []
+    for position, item in enumerate(items):
+        try:
+            entries.append(_entry(item, problems.get(position)))
+        except ValueError as error:
+            named = item.get("indicator") if isinstance(item, dict) else None
+            line = located.position((position,)).line
+            wrong.append(WrongEntry(named if isinstance(named, str) else None, f"{located.file}:{line}: {error}"))
+    return EvidenceFile(tuple(entries), tuple(wrong))
+
+
+def _entry_of(path: str) -> int:
+    number = path[1:].partition("]")[0]
+    return int(number) if number.isdigit() else -1
+
+
+def _entry(item: Any, problem: str | None) -> Entry:
+    if problem is not None:
+        raise ValueError(problem)
+    if not isinstance(item, dict):
+        raise ValueError("not a sign-off; write {indicator, value, by, when}")  # noqa: TRY004 - one kind for all that is wrong with an entry
+    for name in item:
+        if name not in _FIELDS:
+            raise ValueError(f"unknown field {name[:40]!r}; known are {', '.join(_FIELDS)}")
+    labels = item.get("labels") or {}
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        raise ValueError("labels is a mapping of names to texts; put numbers in quotes")
+    value = item.get("value")
+    if not isinstance(value, bool):
+        raise ValueError("value is true or false")  # noqa: TRY004 - as above
+    link = item.get("link")
+    if link is not None and not isinstance(link, str):
+        raise ValueError("link is a text")
+    entered_at = item.get("entered_at")
+    return Entry(
+        _text(item, "indicator"),
+        SignOff(
+            labels=label_set(labels),
+            value=value,
+            by=_text(item, "by"),
+            when=parse_instant(item.get("when"), "when"),
+            link=link,
+            entered_at=None if entered_at is None else parse_instant(entered_at, "entered_at"),
+        ),
+    )
+
+
+def _text(item: Mapping[str, Any], field: str) -> str:
+    text = item.get(field)
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{field} is missing; write {'who signs' if field == 'by' else 'a name'}")
+    return text.strip()
+
+
+def parse_instant(value: Any, field: str) -> float:
+    """Return ISO 8601 date, time and zone as Unix seconds; raises ``ValueError`` that says what to write.
+
+    Without a zone an instant would be a guess, and without a time of day a deadline that is met or not by a guess.
+    """
+    example = "write one such as 2026-07-16T10:00:00Z"
+    if not isinstance(value, str):
+        raise ValueError(f"{field} is missing or not a date with time and zone; {example}")  # noqa: TRY004 - as above
+    try:
+        instant = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError(f"{field} {value[:40]!r} is not a date with time and zone; {example}") from None
+    if instant.tzinfo is None or ":" not in value:
+        raise ValueError(
+            f"{field} {value[:40]!r} lacks {'a time zone' if ':' in value else 'the time of day'}; {example}"
+        )
+    try:
+        return to_unix(instant)
+    except (OverflowError, ValueError):
+        raise ValueError(f"{field} {value[:40]!r} is out of range; {example}") from None
+
+
+def append_sign_off(path: Path, entry: Entry) -> None:
+    """Add ``entry`` at the end of the file, creating it; what stands there, comments included, stays as it is.
+
+    All or nothing, and two that sign at once are both kept: the folder is locked meanwhile, and the file is
+    replaced whole. Raises ``EvidenceFileError``.
+    """
+    target = path.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _folder_locked(target.parent):
+            _replace(target, _with_entry(target, entry))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise EvidenceFileError(f"{path} cannot be written: {reason}") from None
+
+
+def _with_entry(target: Path, entry: Entry) -> str:
+    """Return the file's text with ``entry`` added, having read it back: only the new entry may be new."""
+    text = target.read_text(encoding="utf-8") if target.exists() else _HEADER
+    try:
+        before = _entries(load_text(text, str(target)))
+    except CollectionError as error:
+        raise EvidenceFileError(f"cannot add to it: {error}") from None
+    if before.entries or before.wrong:
+        column = load_text(text, str(target)).position((0,)).column
+        dash = text.splitlines()[load_text(text, str(target)).position((0,)).line - 1][: column - 1].find("-")
+        indent = " " * max(dash, 0)
+    else:
+        indent, stripped = "", text.rstrip()
+        text = stripped[: -len("[]")] if stripped.endswith("[]") else text
+    added = text + ("" if not text or text.endswith("\n") else "\n") + _entry_text(entry, indent)
+    try:
+        after = _entries(load_text(added, str(target)))
+    except CollectionError:
+        after = None
+    if after is None or after.entries != (*before.entries, entry) or len(after.wrong) != len(before.wrong):
+        raise EvidenceFileError(
+            f"{target} is written in a way that cannot be added to; write it as a list, one '- indicator:' an entry"
+        )
+    return added
+
+
+def _entry_text(entry: Entry, indent: str) -> str:
+    """Return an entry as YAML. Texts are written as JSON strings, which YAML reads as they are."""
+    sign_off = entry.sign_off
+    fields = {
+        "indicator": _quoted(entry.indicator),
+        "value": "true" if sign_off.value else "false",
+        "by": _quoted(sign_off.by),
+        "when": _quoted(iso(sign_off.when)),
+    }
+    if sign_off.link is not None:
+        fields["link"] = _quoted(sign_off.link)
+    if sign_off.labels:
+        fields["labels"] = (
+            "{" + ", ".join(f"{_quoted(name)}: {_quoted(value)}" for name, value in sign_off.labels) + "}"
+        )
+    if sign_off.entered_at is not None:
+        fields["entered_at"] = _quoted(iso(sign_off.entered_at))
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    return f"{indent}- " + f"\n{indent}  ".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+@contextmanager
+def _folder_locked(folder: Path) -> Iterator[None]:
+    """Hold an advisory lock on the folder: one on the file itself would be on what is being replaced."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _replace(target: Path, text: str) -> None:
+    mode = target.stat().st_mode & 0o7777 if target.exists() else 0o644
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
