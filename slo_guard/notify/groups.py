@@ -1,0 +1,155 @@
+"""The planner's memory: what each receiver has been told of each KPI, kept as JSON text between runs.
+
+A group is one conversation: one receiver, one sprint, one KPI, one kind of alert. It holds all that a later message
+needs, since the rule that a message speaks of may be gone by then. Instants are Unix seconds (UTC) as float.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from slo_guard.domain.alerts import AlertKey, AlertKind, Transition
+from slo_guard.domain.kpi import Severity
+from slo_guard.domain.series import LabelSet
+from slo_guard.errors import StoreError
+
+_FORMAT = 1
+
+
+class GroupKey(NamedTuple):
+    """What makes a conversation one conversation."""
+
+    receiver: str
+    sprint: str
+    kpi: str
+    kind: AlertKind
+
+    @classmethod
+    def of(cls, receiver: str, key: AlertKey) -> GroupKey:
+        """Return the group that ``receiver`` hears of the alert in."""
+        return cls(receiver, key.sprint, key.kpi, key.kind)
+
+    @property
+    def text(self) -> str:
+        """The name under which stores and messages know the group; receivers, KPIs and kinds hold no slash."""
+        return f"{self.receiver}/{self.sprint}/{self.kpi}/{self.kind.value}"
+
+    def alert(self, labels: LabelSet) -> AlertKey:
+        """Return the key of the alert of one of the group's series."""
+        return AlertKey(self.sprint, self.kpi, labels, self.kind)
+
+
+class Facts(NamedTuple):
+    """What is true of all series of a group, as its last transition stated it; ``annotations`` are templates."""
+
+    severity: Severity
+    lane: str
+    title: str
+    owner: str
+    objective: str
+    unit: str | None
+    runbook_url: str | None
+    annotations: Mapping[str, str]
+
+    @classmethod
+    def of(cls, transition: Transition) -> Facts:
+        """Return the facts that ``transition`` carries."""
+        return cls(
+            severity=transition.severity,
+            lane=transition.lane,
+            title=transition.title,
+            owner=transition.owner,
+            objective=transition.objective,
+            unit=transition.unit,
+            runbook_url=transition.runbook_url,
+            annotations=dict(transition.annotations),
+        )
+
+
+class FiringSeries(NamedTuple):
+    """A series that fires: the transition that said so, and what it said.
+
+    ``verdict`` and ``reason`` are the words of Verdict and Reason. ``source_back_at`` matters only while the series
+    is held back: since when none of its ``collectors`` fails any more.
+    """
+
+    seq: int
+    fired_at: float
+    active_at: float
+    value: float | None
+    verdict: str
+    reason: str
+    note: str | None
+    collectors: tuple[str, ...] = ()
+    source_back_at: float | None = None
+
+    @classmethod
+    def of(cls, transition: Transition) -> FiringSeries:
+        """Return what a transition to firing says of its series."""
+        return cls(
+            seq=transition.seq,
+            fired_at=transition.at,
+            active_at=transition.active_at,
+            value=transition.value,
+            verdict=transition.verdict.label,
+            reason=transition.reason.value,
+            note=transition.note,
+            collectors=tuple(transition.collectors),
+        )
+
+
+@dataclass(slots=True)
+class Group:
+    """One conversation while a run plans it; the text that it came from tells in the end whether it changed."""
+
+    key: GroupKey
+    facts: Facts | None = None
+    told: dict[LabelSet, FiringSeries] = field(default_factory=dict)
+    held: dict[LabelSet, FiringSeries] = field(default_factory=dict)
+    told_at: float | None = None
+
+    def to_text(self) -> str | None:
+        """Return the group as text, or None when there is nothing left to remember."""
+        if self.facts is None or not (self.told or self.held):
+            return None
+        document = {
+            "format": _FORMAT,
+            "key": self.key,
+            "facts": self.facts,
+            "told": list(self.told.items()),
+            "held": list(self.held.items()),
+            "told_at": self.told_at,
+        }
+        return json.dumps(document, separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str) -> Group:
+        """Return the group that :meth:`to_text` wrote. Raises ``StoreError`` for any other text."""
+        try:
+            document = json.loads(text)
+            if document["format"] != _FORMAT:
+                raise StoreError(f"a planner group has the unknown format {document['format']!r}")
+            receiver, sprint, kpi, kind = document["key"]
+            severity, *facts = document["facts"]
+            return cls(
+                key=GroupKey(receiver, sprint, kpi, AlertKind(kind)),
+                facts=Facts(Severity(severity), *facts),
+                told=_series(document["told"]),
+                held=_series(document["held"]),
+                told_at=document["told_at"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"a planner group in the store cannot be read: {type(error).__name__}") from None
+
+
+def _series(pairs: list[Any]) -> dict[LabelSet, FiringSeries]:
+    found: dict[LabelSet, FiringSeries] = {}
+    for labels, said in pairs:
+        seq, fired_at, active_at, value, verdict, reason, note, collectors, source_back_at = said
+        found[tuple((name, text) for name, text in labels)] = FiringSeries(
+            seq, fired_at, active_at, value, verdict, reason, note, tuple(collectors), source_back_at
+        )
+    return found

@@ -1,0 +1,169 @@
+"""The words that all receivers share, for teammates who have never seen slo_guard: states, reasons, values, times."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from slo_guard.clock import iso
+from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import Reason, Verdict
+from slo_guard.units import format_duration, format_value
+
+_WHY_TOLD = {
+    NotificationReason.FIRST_NOTIFICATION: "first message about it",
+    NotificationReason.SERIES_ADDED: "more series joined",
+    NotificationReason.RECOVERED: "the objective is met again",
+    NotificationReason.ENDED: "an alert ended, and not because its objective is met",
+    NotificationReason.REPEAT_INTERVAL_ELAPSED: "a reminder, it still fires",
+    NotificationReason.HELD_BACK_AND_STILL_FIRING: "held back while its source was down, and still firing",
+    NotificationReason.TEST: "a test, nothing is wrong",
+}
+_TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_JOINERS = {"\u200d", "\ufe0e", "\ufe0f", "\u20e3"}
+
+
+def headline(note: Notification) -> str:
+    """Return what happened in two words: ``Breached``, ``Still no data``, ``Recovered``, ``Alert ended``."""
+    if note.reason is NotificationReason.TEST:
+        return "Test message"
+    if not note.firing:
+        return "Recovered" if note.reason is NotificationReason.RECOVERED else "Alert ended"
+    if note.reason is NotificationReason.RECOVERED:
+        return "Partly recovered"
+    if note.reason is NotificationReason.ENDED:
+        return "Partly ended"
+    state = _state(note)
+    return (
+        f"Still {state}" if note.reason is NotificationReason.REPEAT_INTERVAL_ELAPSED else state[0].upper() + state[1:]
+    )
+
+
+def _state(note: Notification) -> str:
+    if note.kind is AlertKind.RISK:
+        return "at risk"
+    firing = [line.verdict for line in note.series if line.firing]
+    return "no data" if firing and all(verdict == Verdict.NO_DATA.label for verdict in firing) else "breached"
+
+
+def line_state(note: Notification, line: SeriesLine) -> str:
+    """Return in words how one series stands.
+
+    One of ``Breached``, ``No data``, ``At risk``, ``Not yet cleared``, ``Recovered``, ``Ended``.
+    """
+    if not line.firing:
+        return "Recovered" if line.reason == Reason.RECOVERED else "Ended"
+    if note.kind is AlertKind.RISK and line.verdict in (Verdict.AT_RISK.label, Verdict.MISSED.label):
+        return "At risk"
+    # An alert fires on while hysteresis or keep_firing_for wait; its value may be fine again by then.
+    return {Verdict.MISSED.label: "Breached", Verdict.NO_DATA.label: "No data"}.get(line.verdict, "Not yet cleared")
+
+
+def name_of(note: Notification) -> str:
+    """Return the KPI's title, or its id where it has none."""
+    return one_line(note.title or note.kpi)
+
+
+def objective_text(note: Notification) -> str:
+    """Return the objective as people say it: ``at most 1.16s``."""
+    words, gap, rest = one_line(note.objective).partition(" ")
+    return words.replace("_", " ") + gap + rest
+
+
+def counts(note: Notification) -> str:
+    """Return how many series fire and how many ended: ``3 firing, 1 ended``."""
+    firing = note.unlisted_firing + sum(line.firing for line in note.series)
+    ended = note.unlisted_ended + sum(not line.firing for line in note.series)
+    done = "recovered" if note.reason is NotificationReason.RECOVERED else "ended"
+    parts = [f"{count:,} {word}" for count, word in ((firing, "firing"), (ended, done)) if count]
+    return ", ".join(parts)
+
+
+def summary_line(note: Notification) -> str:
+    """Return one line that says it all, for previews and places without markup."""
+    first = note.series[0] if note.series else None
+    total = len(note.series) + note.unlisted_firing + note.unlisted_ended
+    told = f"{headline(note)}: {name_of(note)}"
+    if first is not None:
+        where = f" [{labels_text(first.labels)}]" if first.labels else ""
+        told += where + (f" is {value_text(first.value, note.unit)}" if first.value is not None else " has no value")
+    if note.objective:
+        told += f", objective {objective_text(note)}"
+    if total > 1:
+        told += f" ({counts(note)})"
+    return told
+
+
+def why_told(note: Notification) -> str:
+    """Return in words why this message is sent."""
+    return _WHY_TOLD[note.reason]
+
+
+def why_line(line: SeriesLine) -> str:
+    """Return in words why a series is in the state that the line shows, with the note where there is one."""
+    known = line.reason in Reason.__members__.values()
+    sentence = Reason(line.reason).sentence if known else line.reason
+    return f"{sentence} ({one_line(line.note)})" if line.note else sentence
+
+
+def period(line: SeriesLine) -> str:
+    """Return since when a line fires, or from when to when it did, in UTC."""
+    if line.ended_at is None:
+        return f"since {iso(line.active_at)}"
+    lasted = format_duration(max(0.0, line.ended_at - line.active_at))
+    return f"from {iso(line.active_at)} to {iso(line.ended_at)}, {lasted}"
+
+
+def labels_text(labels: LabelSet) -> str:
+    """Return labels as ``system=fs, tenant=acme``, or ``""`` without labels."""
+    return ", ".join(f"{one_line(name)}={one_line(value)}" for name, value in labels)
+
+
+def value_text(value: float | None, unit: str | None) -> str:
+    """Return a value in its unit, ``no value`` where there is none or it is not finite."""
+    return format_value(value if value is not None and math.isfinite(value) else None, unit)
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` on one line, sound as :func:`sound` makes it."""
+    return " ".join(sound(text).split())
+
+
+def sound(text: str) -> str:
+    """Return ``text`` without control characters but line breaks, and with what cannot be encoded replaced.
+
+    Characters that turn the direction of writing are taken out as well: they make a message read as it is not.
+    """
+    encodable = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c for c in encodable if c in "\n\t" or (unicodedata.category(c) != "Cc" and c not in _TURNERS))
+
+
+def cut(text: str, limit: int) -> str:
+    """Return ``text`` within ``limit`` UTF-16 units, an ellipsis at the end of what is cut; no character is split.
+
+    UTF-16 units are counted because services that count in them see an emoji as two.
+    """
+    if width(text) <= limit:
+        return text
+    kept: list[str] = []
+    room = limit - 1
+    for character in text:
+        room -= width(character)
+        if room < 0:
+            break
+        kept.append(character)
+    following = text[len(kept)]
+    while kept and (_joined(following) or kept[-1] == "\u200d"):
+        following = kept.pop()
+    return "".join(kept) + "…"
+
+
+def width(text: str) -> int:
+    """Return the number of UTF-16 units of ``text``."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _joined(character: str) -> bool:
+    return character in _JOINERS or unicodedata.combining(character) != 0
