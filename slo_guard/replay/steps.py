@@ -1,0 +1,58 @@
+"""Stepping the evaluator through recorded observations, as the daemon would have called it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from slo_guard.clock import from_unix
+from slo_guard.domain.kpi import Plan
+from slo_guard.domain.ports import StoredObservation
+from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
+
+
+class Stepper:
+    """One evaluator walked forward from ``first`` to ``last``; each observation is fed once, when it had been seen.
+
+    At its first evaluation a recording may simply not have begun for an indicator that follows later. It is
+    awaited, as a daemon awaits a first collection, but no longer than its samples would stay fresh; an
+    indicator of which nothing comes until ``last`` is not awaited at all: there is no data.
+    """
+
+    def __init__(self, plan: Plan, observations: Sequence[StoredObservation], first: float, last: float) -> None:
+        self._plan = plan
+        self._observations = observations
+        self._seen_at = [stored.observation.seen_at for stored in observations]
+        self._fed = 0
+        self._state = EvaluationState.fresh()
+        coming = {
+            indicator
+            for stored in observations[: bisect_right(self._seen_at, last)]
+            for indicator in stored.observation.indicators
+        }
+        self._awaited_until = {
+            indicator: first + kpi.no_data.after_seconds
+            for kpi in sorted(plan.kpis, key=lambda kpi: kpi.no_data.after_seconds)
+            for indicator in kpi.indicators
+            if indicator in coming
+        }
+        self._state.awaiting = set(self._awaited_until)
+
+    def step(self, now: float, *, origin: float = 0.0, judge_all: bool = False) -> Evaluation:
+        """Evaluate the KPIs whose grid from ``origin`` has a point at ``now`` (or all); ``now`` may not go back."""
+        upto = bisect_right(self._seen_at, now, lo=self._fed)
+        plan = self._plan if judge_all else self._plan.due_at(now, origin)
+        if self._state.awaiting:
+            self._state.awaiting -= {name for name, until in self._awaited_until.items() if now > until}
+        evaluation = evaluate(plan, self._observations[self._fed : upto], self._state, from_unix(now))
+        self._fed, self._state = upto, evaluation.state
+        return evaluation
+
+
+def grid(plan: Plan, first: float, last: float, origin: float = 0.0) -> Iterator[float]:
+    """Yield the instants from ``first`` to ``last``, both included, that lie on a KPI's grid from ``origin``."""
+    if plan.due_at(first, origin).due and first <= last:
+        yield first
+    now = first
+    while plan.kpis and (now := plan.next_evaluation(now, origin)) <= last:
+        yield now

@@ -1,0 +1,191 @@
+"""Recorded observations through the evaluator: verdicts at an instant, and every transition between two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from slo_guard.domain.kpi import (
+    KPI,
+    Measure,
+    Objective,
+    Op,
+    Plan,
+    Reducer,
+    Selection,
+    Single,
+    Sprint,
+    Window,
+    WindowKind,
+)
+from slo_guard.domain.ports import StoredObservation
+from slo_guard.domain.readings import GaugeFrame, IndicatorSpec, IndicatorType, Reading
+from slo_guard.domain.series import SeriesIndex
+from slo_guard.domain.verdicts import AlertState, Verdict
+from slo_guard.replay.backtest import backtest, backtest_json
+from slo_guard.replay.eval_samples import evaluate_samples
+
+T0 = 1783332000.0  # 2026-07-06T10:00:00Z, on every grid below
+SPRINT = Sprint("s", "", "UTC", date(2026, 7, 6), date(2026, 7, 17), T0 - 36000, T0 + 12 * 86400)
+FS = SeriesIndex.of(((("system", "fs"),),))
+
+
+def kpi(**changed: Any) -> KPI:
+    fields: dict[str, Any] = {
+        "id": "latency",
+        "sprint": "s",
+        "lane": "ops",
+        "source": Single(Selection("latency_seconds")),
+        "measure": Measure(Reducer.LAST, None, "last"),
+        "type": IndicatorType.GAUGE,
+        "unit": "seconds",
+        "objective": Objective(Op.AT_MOST, 1.0, "at_most 1s"),
+        "by": ("system",),
+        "for_seconds": 120.0,
+        "interval_seconds": 60.0,
+    }
+    return KPI(**(fields | changed))
+
+
+def plan(*kpis: KPI) -> Plan:
+    names = {name for rule in kpis for name in rule.indicators}
+    return Plan({"s": SPRINT}, kpis, {name: IndicatorSpec(name, IndicatorType.GAUGE) for name in names})
+
+
+def samples(
+    values: Sequence[float], start: float = T0, step: float = 60.0, name: str = "latency_seconds"
+) -> tuple[StoredObservation, ...]:
+    return tuple(
+        StoredObservation(
+            k + 1, Reading(name, "samples", start + k * step, GaugeFrame(FS, np.array([value]), start + k * step))
+        )
+        for k, value in enumerate(values)
+    )
+
+
+def test_an_alert_stands_as_in_a_daemon_that_had_run_since_the_first_sample() -> None:
+    """A single evaluation at T would call an outage of an hour pending; whoever asks wants to know that it fires."""
+    result = evaluate_samples(plan(kpi()), samples([0.5, 2, 2, 2, 2]), T0 + 250)
+
+    (row,) = result.verdicts
+    assert (row.verdict, row.value, row.alert_state) == (Verdict.MISSED, 2.0, AlertState.FIRING)
+    assert row.alert_since == T0 + 60
+    assert result.stepped_from is None
+
+
+def test_samples_after_the_instant_are_not_looked_at() -> None:
+    """The question is what was known then."""
+    result = evaluate_samples(plan(kpi()), samples([0.5, 2, 2]), T0 + 59)
+
+    assert [row.verdict for row in result.verdicts] == [Verdict.MET]
+
+
+def test_an_indicator_that_the_recording_lacks_is_no_data() -> None:
+    """A recording without it says that there was none; waiting for it for ever would be silence."""
+    other = kpi(id="other", source=Single(Selection("other_seconds")), by=())
+
+    result = evaluate_samples(plan(kpi(), other), samples([0.5]), T0 + 30)
+
+    assert {row.kpi.id: row.verdict for row in result.verdicts} == {"latency": Verdict.MET, "other": Verdict.NO_DATA}
+
+
+def test_an_indicator_that_begins_a_little_later_does_not_alert_before_it_does() -> None:
+    """Sources of one recording never start in the same second; that is no outage."""
+    other = kpi(id="other", source=Single(Selection("other_seconds")))
+    recorded = tuple(
+        sorted(
+            [*samples([0.5] * 10), *samples([0.5] * 10, start=T0 + 61, name="other_seconds")],
+            key=lambda stored: stored.observation.seen_at,
+        )
+    )
+
+    assert list(backtest(plan(kpi(), other), recorded, T0, T0 + 540)) == []
+
+
+def test_an_indicator_that_begins_much_later_is_no_data_until_then() -> None:
+    """Samples would have gone stale by then: a live daemon would have said so, and so does the replay."""
+    found = list(backtest(plan(kpi()), samples([0.5] * 10, start=T0 + 1200), T0, T0 + 1500))
+
+    assert [(t.at - T0, t.to_state, t.verdict) for t in found] == [
+        (360, AlertState.FIRING, Verdict.NO_DATA),
+        (1200, AlertState.INACTIVE, Verdict.NO_DATA),
+    ]
+
+
+def test_a_long_recording_is_stepped_through_for_its_end_and_its_verdicts_are_right() -> None:
+    """A total over the sprint needs every reading, also those before the first evaluation."""
+    worst = kpi(id="worst", measure=Measure(Reducer.MAX, Window(WindowKind.SPRINT), "max over sprint"))
+
+    result = evaluate_samples(plan(worst), samples([9, *[0.5] * 99]), T0 + 99 * 60, most_steps=10)
+
+    (row,) = result.verdicts
+    assert (row.value, row.samples) == (9.0, 100)
+    assert result.stepped_from == T0 + 89 * 60
+
+
+def test_the_document_of_eval_has_the_keys_that_scripts_depend_on() -> None:
+    """The contract of `eval --format json`."""
+    document = evaluate_samples(plan(kpi()), samples([0.5]), T0).document()
+
+    assert (document["at"], document["sprint"]) == ("2026-07-06T10:00:00Z", "s")
+    (verdict,) = document["verdicts"]
+    assert verdict == {
+        "kpi": "latency",
+        "lane": "ops",
+        "labels": {"system": "fs"},
+        "value": 0.5,
+        "unit": "seconds",
+        "objective": "at_most 1s",
+        "verdict": "met",
+        "reason": "objective_met",
+        "samples": 1,
+        "coverage": None,
+        "window": {"start": None, "end": "2026-07-06T10:00:00Z"},
+        "alert": {"state": "inactive", "since": None},
+    }
+
+
+def test_backtest_evaluates_from_its_start_on_up_to_and_including_its_end() -> None:
+    """From + k x interval is the contract; a start off the epoch's grid moves every evaluation."""
+    found = backtest_json(backtest(plan(kpi()), samples([0.5, 2, 2, 2, 2, 0.5]), T0 + 10, T0 + 310))
+
+    assert found["transitions"] == [
+        {
+            "at": at,
+            "kpi": "latency",
+            "labels": {"system": "fs"},
+            "from": before,
+            "to": after,
+            "value": value,
+            "reason": reason,
+            "kind": "breach",
+            "severity": "page",
+        }
+        for at, before, after, value, reason in [
+            ("2026-07-06T10:01:10Z", "inactive", "pending", 2.0, "objective_missed"),
+            ("2026-07-06T10:03:10Z", "pending", "firing", 2.0, "objective_missed"),
+            ("2026-07-06T10:05:10Z", "firing", "inactive", 0.5, "recovered"),
+        ]
+    ]
+
+
+def test_each_kpi_keeps_its_own_interval() -> None:
+    """A slow rule must not be evaluated more often because a quick one stands beside it."""
+    slow = kpi(id="slow", interval_seconds=240.0, for_seconds=0.0)
+    quick = kpi(id="quick", interval_seconds=30.0, for_seconds=0.0)
+
+    found = list(backtest(plan(slow, quick), samples([0.5, 2, 2, 2, 2, 2]), T0, T0 + 300))
+
+    assert [(t.at - T0, t.key.kpi) for t in found if t.to_state is AlertState.FIRING] == [(60, "quick"), (240, "slow")]
+
+
+def test_samples_before_the_start_fill_the_windows_of_the_first_evaluation() -> None:
+    """A backtest of the last day must know the hours before it."""
+    worst = kpi(measure=Measure(Reducer.MAX, Window(WindowKind.DURATION, 600.0), "max over 10m"), for_seconds=0.0)
+
+    found = list(backtest(plan(worst), samples([9, *[0.5] * 20]), T0 + 300, T0 + 900))
+
+    assert [(t.at - T0, t.to_state) for t in found] == [(300, AlertState.FIRING), (600, AlertState.INACTIVE)]
