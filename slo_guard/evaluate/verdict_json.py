@@ -1,0 +1,40 @@
+"""One verdict as JSON, in the shape that ``eval`` and the API promise."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from slo_guard.domain.verdicts import SeriesVerdict
+
+
+def verdict_json(row: SeriesVerdict) -> dict[str, Any]:
+    """Return one series' verdict as the JSON object that scripts depend on.
+
+    ``value`` and ``coverage`` are null where there is none, ``unit`` is the base unit's name or null, ``objective``
+    its text or null; instants are ISO 8601 in UTC, with ``window.start`` null for ``last`` and ``alert.since`` null
+    while inactive.
+    """
+    return {
+        "kpi": row.kpi.id,
+        "lane": row.kpi.lane,
+        "labels": dict(row.labels),
+        "value": row.value,
+        "unit": row.kpi.unit or None,
+        "objective": None if row.kpi.objective is None else row.kpi.objective.text,
+        "verdict": row.verdict.label,
+        "reason": row.reason.value,
+        "samples": row.samples,
+        "coverage": row.coverage,
+        "window": {"start": _iso(row.window_start), "end": _iso(row.window_end)},
+        "alert": {"state": row.alert_state.label, "since": _iso(row.alert_since)},
+    }
+
+
+def _iso(seconds: float | None) -> str | None:
+    # The evaluator may not import slo_guard.clock, which reads the wall clock; this is the same text.
+    if seconds is None:
+        return None
+    instant = datetime.fromtimestamp(round(seconds, 3), UTC)
+    text = instant.isoformat(timespec="milliseconds" if instant.microsecond else "seconds")
+    return text.replace("+00:00", "Z")

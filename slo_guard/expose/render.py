@@ -1,0 +1,229 @@
+"""KPI series as Prometheus text, rendered once a cycle behind label text that is kept between cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
+from slo_guard.domain.kpi import KPI, Objective, Op, Severity
+from slo_guard.domain.readings import FloatArray
+from slo_guard.domain.series import SeriesIndex
+from slo_guard.domain.verdicts import AlertState, Verdict, VerdictFrame
+from slo_guard.expose.metrics_page import MetricsPage, Part
+
+# Inside a block a line begins with its newline, so that a block is one join of (name, labels, number) triples.
+_VALUE, _TARGET, _BREACHED = b"\nslo_guard_kpi_value", b"\nslo_guard_kpi_target", b"\nslo_guard_kpi_breached"
+_COVERAGE, _VERDICT, _ALERTS = b"\nslo_guard_kpi_coverage_ratio", b"\nslo_guard_kpi_verdict", b"\nslo_guard_alerts"
+
+_HELP = {
+    _VALUE: "What the KPI measures, in base units (seconds, ratios, bytes, counts). Absent without data.",
+    _TARGET: "The bounds of the KPI: of its objective, and of warn and resolve where the rule has them.",
+    _BREACHED: "1 while the verdict is missed, else 0. A 0 is not proof of health, see slo_guard_kpi_verdict.",
+    _COVERAGE: "Observed share of the window so far, 0 to 1. Absent where the measure has no window.",
+    _VERDICT: "The KPI's worst verdict over its series: 1 for the one that holds, 0 for the others.",
+    _ALERTS: "Number of alerts of the KPI by severity and state.",
+}
+
+
+class KpiRenderer:
+    """Renders verdict frames to text, keeping what does not change; one instance, called by one thread.
+
+    What it keeps is right because frames and their arrays are immutable once published, and because an index
+    is the same object for as long as the label sets are the same.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], _KpiBlocks] = {}
+
+    def render(
+        self, frames: Sequence[VerdictFrame], alerts: Mapping[AlertKey, Alert], kpis: Iterable[KPI] = ()
+    ) -> MetricsPage:
+        """Return the page's KPI part (ends with a newline), each family in the order of ``frames``.
+
+        A frame for each (sprint, KPI). ``kpis`` names those that may have alerts but no frame yet. A series
+        without a value has no value line. Alerts of KPIs that are in neither are not counted: their lane is unknown.
+        """
+        kept: dict[tuple[str, str], _KpiBlocks] = {}
+        for frame in frames:
+            key = (frame.kpi.sprint, frame.kpi.id)
+            blocks = self._kept.get(key)
+            if blocks is None or not blocks.fit(frame):
+                blocks = _KpiBlocks(frame.kpi, frame.index)
+            blocks.update(frame)
+            kept[key] = blocks
+        self._kept = kept
+        guarded = {(kpi.sprint, kpi.id): kpi for kpi in kpis} | {key: kept[key].kpi for key in kept}
+        parts: list[Part] = []
+        for name, blocks_of in (
+            (_VALUE, [blocks.value for blocks in kept.values()]),
+            (_TARGET, [blocks.target for blocks in kept.values()]),
+            (_BREACHED, [blocks.breached for blocks in kept.values()]),
+            (_COVERAGE, [blocks.coverage for blocks in kept.values()]),
+            (_VERDICT, [blocks.verdict for blocks in kept.values()]),
+            (_ALERTS, [_alert_lines(guarded, alerts)]),
+        ):
+            parts.append(_head(name))
+            parts += blocks_of
+            parts.append(b"\n")
+        return MetricsPage(parts)
+
+
+class _KpiBlocks:
+    """One KPI's lines, a block a family, each rendered again only when what it shows has changed."""
+
+    def __init__(self, kpi: KPI, index: SeriesIndex) -> None:
+        self.kpi = kpi
+        self.value = b""
+        self.coverage = b""
+        self.verdict = b""
+        self._index = index
+        self._frame: VerdictFrame | None = None
+        own = f'{{sprint="{_escape(kpi.sprint)}",lane="{_escape(kpi.lane)}",kpi="{_escape(kpi.id)}"'
+        self._own_labels = own.encode("utf-8", "replace")
+        # One text of labels serves all families: at 100,000 series a text each would be 13 MB more per family.
+        self._labels = [_labels_text(own, labels) for labels in index.label_sets]
+        self.target = _target_lines(kpi, own, index, self._labels)
+        # All lines of this family keep their length (the number is one digit), so that a cycle writes digits only.
+        self.breached: Part = _lines(_BREACHED, self._labels, [b"0"] * len(index))
+        sizes = np.fromiter(map(len, self._labels), dtype=np.int64, count=len(index)) + len(_BREACHED) + 1
+        self._breached_digits = np.cumsum(sizes) - 1
+        self._verdict_texts: dict[Verdict, bytes] = {}
+
+    def fit(self, frame: VerdictFrame) -> bool:
+        """Whether these blocks can show ``frame``: the same rows, and the same rule."""
+        return frame.index is self._index and (frame.kpi is self.kpi or frame.kpi == self.kpi)
+
+    def update(self, frame: VerdictFrame) -> None:
+        """Render again what differs from the frame shown last."""
+        last = self._frame
+        if frame is last:
+            return
+        if last is None or not _same(frame.value, last.value):
+            self.value = _number_lines(_VALUE, self._labels, frame.value)
+        if last is None or not _same(frame.coverage, last.coverage):
+            self.coverage = _number_lines(_COVERAGE, self._labels, frame.coverage)
+        if last is None or not np.array_equal(frame.verdict, last.verdict):
+            # A copy: a scrape may still be sending the text of the last cycle.
+            text = np.frombuffer(self.breached, dtype=np.uint8).copy()
+            text[self._breached_digits] = ord("0") + (frame.verdict == Verdict.MISSED)
+            self.breached = text.data
+            self.verdict = self._state_set(frame.worst)
+        self._frame = frame
+
+    def _state_set(self, worst: Verdict) -> bytes:
+        if worst not in self._verdict_texts:
+            self._verdict_texts[worst] = b"".join(
+                b'%b%b,verdict="%b"} %d' % (_VERDICT, self._own_labels, state.label.encode(), state is worst)
+                for state in Verdict
+            )
+        return self._verdict_texts[worst]
+
+
+def _head(name: bytes) -> bytes:
+    metric = name[1:].decode()
+    return f"# HELP {metric} {_HELP[name]}\n# TYPE {metric} gauge".encode()
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _labels_text(own: str, labels: Iterable[tuple[str, str]]) -> bytes:
+    # "replace": a source's JSON can carry half of a surrogate pair, which must not cost the whole page.
+    return (own + "".join(f',{name}="{_escape(value)}"' for name, value in labels) + "} ").encode("utf-8", "replace")
+
+
+def _lines(name: bytes, labels: Sequence[bytes], numbers: Sequence[bytes]) -> bytes:
+    parts = [name] * (3 * len(labels))
+    parts[1::3] = labels
+    parts[2::3] = numbers
+    return b"".join(parts)
+
+
+def _number_lines(name: bytes, labels: Sequence[bytes], values: FloatArray) -> bytes:
+    absent: npt.NDArray[np.bool_] = np.isnan(values)
+    if absent.any():
+        labels, values = list(compress(labels, (~absent).tolist())), values[~absent]
+    return _lines(name, labels, _numbers(values))
+
+
+def _numbers(values: FloatArray) -> list[bytes]:
+    """Return the shortest text that reads back as each value; none of ``values`` is NaN.
+
+    One call of orjson over the array takes a tenth of what ``repr`` of each value takes.
+    """
+    if not len(values):
+        return []
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    numbers = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    for row in np.flatnonzero(np.isinf(array)).tolist():
+        numbers[row] = b"+Inf" if array[row] > 0 else b"-Inf"
+    return numbers
+
+
+def _same(left: FloatArray, right: FloatArray) -> bool:
+    return left is right or np.array_equal(left, right, equal_nan=True)
+
+
+def _target_lines(kpi: KPI, own: str, index: SeriesIndex, texts: Sequence[bytes]) -> bytes:
+    if "bound" in kpi.by:
+        # The series' own label of that name moves aside as Prometheus would move it; twice the same label in a
+        # line would cost the scraper the whole page.
+        moved = [
+            [("exported_bound" if name == "bound" else name, value) for name, value in labels]
+            for labels in index.label_sets
+        ]
+        texts = [_labels_text(own, labels) for labels in moved]
+    return b"".join(
+        _lines(_TARGET, [b'%b,bound="%b"} ' % (text[:-2], bound) for text in texts], [number] * len(texts))
+        for bound, number in _bounds(kpi)
+    )
+
+
+def _bounds(kpi: KPI) -> list[tuple[bytes, bytes]]:
+    """Return the ``bound`` label and the number of each bound.
+
+    The objective's own is named by its direction; those of warn and resolve by their role.
+    """
+    found = [] if kpi.objective is None else _sides(kpi.objective)
+    for role, objective in (("warn", kpi.warn), ("resolve", kpi.resolve)):
+        if objective is not None:
+            sides = _sides(objective)
+            found += [(role if len(sides) == 1 else f"{role}_{side}", bound) for side, bound in sides]
+    numbers = _numbers(np.array([bound for _, bound in found]))
+    return [(name.encode(), number) for (name, _), number in zip(found, numbers, strict=True)]
+
+
+def _sides(objective: Objective) -> list[tuple[str, float]]:
+    if objective.op is Op.BETWEEN:
+        assert objective.upper is not None
+        return [(Op.AT_LEAST.value, objective.bound), (Op.AT_MOST.value, objective.upper)]
+    return [(objective.op.value, objective.bound)]
+
+
+def _alert_lines(kpis: Mapping[tuple[str, str], KPI], alerts: Mapping[AlertKey, Alert]) -> bytes:
+    tallies: dict[tuple[str, str], list[int]] = {}
+    for key, alert in alerts.items():
+        tally = tallies.setdefault((key.sprint, key.kpi), [0, 0, 0, 0])
+        tally[2 * (key.kind is AlertKind.RISK) + (alert.state is AlertState.FIRING)] += 1
+    # The labels do not name the sprint, so that KPIs of one id in two sprints share their lines.
+    counts: dict[tuple[str, str, Severity], list[int]] = {}
+    for place, kpi in kpis.items():
+        tally = tallies.get(place, [0, 0, 0, 0])
+        can_risk = kpi.warn is not None or kpi.checkpoint_at is not None
+        for severity, numbers, possible in ((kpi.severity, tally[:2], True), (kpi.warn_severity, tally[2:], can_risk)):
+            if any(numbers) or (possible and severity is not Severity.NONE):
+                total = counts.setdefault((kpi.id, kpi.lane, severity), [0, 0])
+                total[0] += numbers[0]
+                total[1] += numbers[1]
+    return b"".join(
+        f'{_ALERTS.decode()}{{kpi="{_escape(kpi)}",lane="{_escape(lane)}",severity="{severity}",'
+        f'alertstate="{state}"}} {number}'.encode()
+        for (kpi, lane, severity), numbers in counts.items()
+        for state, number in zip(("pending", "firing"), numbers, strict=True)
+    )

@@ -1,0 +1,112 @@
+"""The immutable picture of the world that the evaluation thread publishes once a cycle and all handlers read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slo_guard.domain.alerts import Alert, AlertKey
+from slo_guard.domain.kpi import Plan
+from slo_guard.domain.verdicts import VerdictFrame
+from slo_guard.expose.metrics_page import GzipPage, MetricsPage
+
+_GZIP_REMEMBERED_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceError:
+    """Why a collector's last failed collection failed: a stable short ``reason`` and a message without secrets."""
+
+    reason: str
+    message: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """What is known of one collector; None where there was none yet. Instants are Unix seconds (UTC)."""
+
+    collector: str
+    indicators: tuple[str, ...] = ()
+    last_success_at: float | None = None
+    last_error: SourceError | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Whether the newest thing known is a failure."""
+        if self.last_error is None:
+            return False
+        return self.last_success_at is None or self.last_error.at >= self.last_success_at
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOutcome:
+    """What became of reading the files again: ``message`` is for people, with all findings when ``ok`` is False."""
+
+    ok: bool
+    message: str
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Everything that is shown, as of the evaluation at ``at`` (Unix seconds).
+
+    ``frames`` has the newest verdicts of each (sprint, KPI) judged so far; ``metrics`` is their page as
+    ``KpiRenderer`` made it; ``reload`` is None if nothing was reloaded since the start. Nobody changes any of
+    it after it is published.
+    """
+
+    at: float
+    plan: Plan
+    frames: Mapping[tuple[str, str], VerdictFrame]
+    alerts: Mapping[AlertKey, Alert]
+    metrics: MetricsPage
+    sources: tuple[SourceStatus, ...] = ()
+    reload: ReloadOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Published:
+    snapshot: Snapshot
+    gzip: GzipPage | None
+
+
+class SnapshotHolder:
+    """Where the evaluation thread leaves the newest snapshot and handlers find it.
+
+    One thread publishes; any number read. A reader sees one whole snapshot or another, never parts of two.
+    """
+
+    def __init__(self) -> None:
+        self._published: _Published | None = None
+        self._gzip_asked_at: float | None = None
+
+    @property
+    def current(self) -> Snapshot | None:
+        """The newest snapshot; None before the first evaluation has finished."""
+        published = self._published
+        return None if published is None else published.snapshot
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Make ``snapshot`` the current one.
+
+        It is compressed here, off the scrape, if somebody asked for gzip within the last five minutes.
+        """
+        asked_at, last = self._gzip_asked_at, self._published
+        packed = None
+        if asked_at is not None and snapshot.at - asked_at <= _GZIP_REMEMBERED_SECONDS:
+            kept = last.gzip if last is not None and last.snapshot.metrics is snapshot.metrics else None
+            packed = kept or GzipPage(snapshot.metrics)
+        self._published = _Published(snapshot, packed)
+
+    def gzip_page(self) -> GzipPage | None:
+        """Return the current page compressed, and have the next ones compressed; None if this one is not.
+
+        A scraper's first gzip scrape therefore gets plain text, which HTTP allows.
+        """
+        published = self._published
+        if published is None:
+            return None
+        self._gzip_asked_at = published.snapshot.at
+        return published.gzip
