@@ -1,0 +1,246 @@
+"""What the API answers: the models that document it, and the functions that make the answers from a snapshot."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from slo_guard.clock import iso
+from slo_guard.domain.alerts import Alert, AlertKind
+from slo_guard.domain.kpi import KPI, Severity
+from slo_guard.domain.verdicts import AlertState, Reason, VerdictFrame
+from slo_guard.evaluate.verdict_json import verdict_json
+from slo_guard.expose.snapshot import Snapshot
+
+VerdictName = Literal["met", "at_risk", "missed", "not_due", "insufficient", "no_data", "not_applicable", "tracked"]
+
+
+class WindowAnswer(BaseModel):
+    """The bounds of what was measured; ``start`` is null for ``last``."""
+
+    start: str | None
+    end: str
+
+
+class AlertStateAnswer(BaseModel):
+    """The state of a series' breach alert; ``since`` is null while inactive."""
+
+    state: Literal["inactive", "pending", "firing"]
+    since: str | None
+
+
+class SeriesAnswer(BaseModel):
+    """One series' verdict: the fields of ``slo-guard eval --format json``, then why in words and since when."""
+
+    kpi: str
+    lane: str
+    labels: dict[str, str]
+    value: float | None
+    unit: str | None
+    objective: str | None
+    verdict: VerdictName
+    reason: str
+    samples: int
+    coverage: float | None
+    window: WindowAnswer
+    alert: AlertStateAnswer
+    reason_text: str
+    note: str | None
+    since: str
+
+
+class KpiAnswer(BaseModel):
+    """One KPI: its worst verdict (null before it is first judged), counts by verdict, and its worst series first."""
+
+    kpi: str
+    title: str
+    lane: str
+    owner: str
+    sprint: str
+    objective: str | None
+    warn: str | None
+    resolve: str | None
+    unit: str | None
+    measure: str
+    severity: str
+    runbook_url: str | None
+    place: str | None
+    at: str | None
+    verdict: VerdictName | None
+    counts: dict[str, int]
+    series_total: int
+    truncated: bool
+    series: list[SeriesAnswer]
+
+
+class KpisAnswer(BaseModel):
+    """All KPIs in rule file order, as of the evaluation ``at``."""
+
+    at: str
+    kpis: list[KpiAnswer]
+
+
+class AlertAnswer(BaseModel):
+    """One alert that is pending or firing; ``since`` is when its condition began."""
+
+    sprint: str
+    kpi: str
+    lane: str | None
+    title: str | None
+    owner: str | None
+    labels: dict[str, str]
+    kind: Literal["breach", "risk"]
+    severity: str | None
+    state: Literal["pending", "firing"]
+    since: str
+    fired_at: str | None
+    verdict: VerdictName
+    value: float | None
+    unit: str | None
+    objective: str | None
+    reason: str
+    reason_text: str
+    runbook_url: str | None
+
+
+class AlertsAnswer(BaseModel):
+    """Alerts, firing ones first, the loudest and oldest first among them."""
+
+    at: str
+    total: int
+    truncated: bool
+    alerts: list[AlertAnswer]
+
+
+class ProblemAnswer(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def kpis_answer(snapshot: Snapshot, *, lane: str | None, verdict: str | None, limit: int) -> dict[str, Any]:
+    """Return ``KpisAnswer`` for the KPIs of ``lane`` whose worst verdict is ``verdict`` (None: any)."""
+    answers = []
+    for kpi in snapshot.plan.kpis:
+        frame = snapshot.frames.get((kpi.sprint, kpi.id))
+        shown = frame is not None and frame.worst.label == verdict
+        if lane in (None, kpi.lane) and (verdict is None or shown):
+            answers.append(kpi_answer(kpi, frame, limit))
+    return {"at": iso(snapshot.at), "kpis": answers}
+
+
+def kpi_answer(kpi: KPI, frame: VerdictFrame | None, limit: int) -> dict[str, Any]:
+    """Return ``KpiAnswer`` with at most ``limit`` series."""
+    rows = [] if frame is None else worst_rows(frame, limit)
+    total = 0 if frame is None else len(frame.index)
+    return {
+        "kpi": kpi.id,
+        "title": kpi.title,
+        "lane": kpi.lane,
+        "owner": kpi.owner,
+        "sprint": kpi.sprint,
+        "objective": kpi.objective.text if kpi.objective else None,
+        "warn": kpi.warn.text if kpi.warn else None,
+        "resolve": kpi.resolve.text if kpi.resolve else None,
+        "unit": kpi.unit or None,
+        "measure": kpi.measure.text,
+        "severity": kpi.severity.value,
+        "runbook_url": kpi.runbook_url,
+        "place": f"{kpi.place.file}:{kpi.place.line}" if kpi.place else None,
+        "at": iso(frame.at) if frame else None,
+        "verdict": frame.worst.label if frame else None,
+        "counts": {verdict.label: count for verdict, count in frame.counts().items()} if frame else {},
+        "series_total": total,
+        "truncated": len(rows) < total,
+        "series": [_series_answer(frame, row) for row in rows] if frame else [],
+    }
+
+
+def alerts_answer(snapshot: Snapshot, limit: int) -> dict[str, Any]:
+    """Return ``AlertsAnswer`` with at most ``limit`` alerts."""
+    kpis = {(kpi.sprint, kpi.id): kpi for kpi in snapshot.plan.kpis}
+    shown = loudest_alerts(snapshot, limit)
+    return {
+        "at": iso(snapshot.at),
+        "total": len(snapshot.alerts),
+        "truncated": len(shown) < len(snapshot.alerts),
+        "alerts": [_alert_answer(alert, kpis.get((alert.key.sprint, alert.key.kpi))) for alert in shown],
+    }
+
+
+def worst_rows(frame: VerdictFrame, limit: int) -> list[int]:
+    """Return the rows of the worst verdicts, firing before pending among equals, else in the index's order."""
+    badness = frame.verdict.astype(np.int16) * len(AlertState) + frame.alert_state
+    rows: list[int] = np.argsort(-badness, kind="stable")[:limit].tolist()
+    return rows
+
+
+def loudest_alerts(snapshot: Snapshot, limit: int) -> list[Alert]:
+    """Return alerts to show: firing before pending, page before ticket, then the oldest first."""
+    kpis = {(kpi.sprint, kpi.id): kpi for kpi in snapshot.plan.kpis}
+
+    def rank(alert: Alert) -> tuple[bool, bool, float, str, Any]:
+        key = alert.key
+        severity = severity_of(alert, kpis.get((key.sprint, key.kpi)))
+        return (
+            alert.state is not AlertState.FIRING,
+            severity is not Severity.PAGE,
+            alert.active_at,
+            key.kpi,
+            key.labels,
+        )
+
+    alerts: Iterable[Alert] = snapshot.alerts.values()
+    return heapq.nsmallest(limit, alerts, key=rank)
+
+
+def severity_of(alert: Alert, kpi: KPI | None) -> Severity | None:
+    """Return how loud ``alert`` is; None when its rule is gone."""
+    if kpi is None:
+        return None
+    return kpi.warn_severity if alert.key.kind is AlertKind.RISK else kpi.severity
+
+
+def reason_text(reason: Reason, note: str | None) -> str:
+    """Return the reason in words, with what the row's note adds."""
+    return f"{reason.sentence}: {note}" if note else reason.sentence
+
+
+def _series_answer(frame: VerdictFrame, position: int) -> dict[str, Any]:
+    row = frame.row(position)
+    return verdict_json(row) | {
+        "reason_text": reason_text(row.reason, row.note),
+        "note": row.note,
+        "since": iso(row.since),
+    }
+
+
+def _alert_answer(alert: Alert, kpi: KPI | None) -> dict[str, Any]:
+    severity = severity_of(alert, kpi)
+    return {
+        "sprint": alert.key.sprint,
+        "kpi": alert.key.kpi,
+        "lane": kpi.lane if kpi else None,
+        "title": kpi.title if kpi else None,
+        "owner": kpi.owner if kpi else None,
+        "labels": dict(alert.key.labels),
+        "kind": alert.key.kind.value,
+        "severity": severity.value if severity else None,
+        "state": alert.state.label,
+        "since": iso(alert.active_at),
+        "fired_at": None if alert.fired_at is None else iso(alert.fired_at),
+        "verdict": alert.verdict.label,
+        "value": alert.value,
+        "unit": (kpi.unit or None) if kpi else None,
+        "objective": kpi.objective.text if kpi and kpi.objective else None,
+        "reason": alert.reason.value,
+        "reason_text": alert.reason.sentence,
+        "runbook_url": kpi.runbook_url if kpi else None,
+    }

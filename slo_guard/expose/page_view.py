@@ -1,0 +1,365 @@
+"""What the web page shows, worked out from a snapshot: plain values in words and in the sprint's time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from slo_guard.clock import from_unix, iso
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
+from slo_guard.domain.kpi import KPI, Objective, Op, Plan, Sprint
+from slo_guard.domain.readings import IndicatorType
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import AlertState, SeriesVerdict, Verdict, VerdictFrame
+from slo_guard.expose.answers import loudest_alerts, reason_text, severity_of, worst_rows
+from slo_guard.expose.snapshot import Snapshot, SourceStatus
+from slo_guard.units import format_duration, format_value
+
+SERIES_SHOWN = 20
+ALERTS_SHOWN = 50
+_LATE_CYCLES = 3
+
+_GLYPHS = {
+    Verdict.MET: "✓",
+    Verdict.AT_RISK: "!",
+    Verdict.MISSED: "✕",
+    Verdict.NOT_DUE: "○",
+    Verdict.INSUFFICIENT: "~",
+    Verdict.NO_DATA: "?",
+    Verdict.NOT_APPLICABLE: "-",
+    Verdict.TRACKED: "·",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant as people read it: local ``text``, the ``utc`` behind it, and how long ago it was."""
+
+    text: str
+    utc: str
+    ago: str
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A verdict as word, sign and colour class."""
+
+    word: str
+    glyph: str
+    css: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesView:
+    """One line of a KPI; its alert is the breach's, or else that of the risk."""
+
+    labels: LabelSet
+    value: str
+    badge: Badge
+    why: str
+    since: Moment
+    alert: str
+    alert_since: Moment | None
+    alert_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class KpiView:
+    """One KPI; ``badge`` is None before it is first judged, ``more`` counts the series that are not listed."""
+
+    anchor: str
+    id: str
+    title: str
+    badge: Badge | None
+    objective: str
+    measure: str
+    counts: str
+    series: tuple[SeriesView, ...]
+    more: int
+    owner: str
+    runbook: str | None
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """One lane of one sprint; ``owner`` is set when all its KPIs have the same."""
+
+    name: str
+    sprint: str
+    owner: str
+    kpis: tuple[KpiView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """One line of the alert list; ``anchor`` is that of its KPI."""
+
+    anchor: str
+    kpi: str
+    title: str
+    lane: str
+    owner: str
+    labels: LabelSet
+    state: str
+    severity: str
+    kind: str
+    value: str
+    objective: str
+    why: str
+    since: Moment
+    runbook: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SprintView:
+    """A sprint's head line."""
+
+    id: str
+    title: str
+    dates: str
+    days: str
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """One line of the sources table."""
+
+    name: str
+    state: str
+    indicators: tuple[str, ...]
+    last_success: Moment | None
+    error: str
+    error_at: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """The whole page."""
+
+    sprints: tuple[SprintView, ...]
+    counts: tuple[tuple[Badge, int], ...]
+    alerts: tuple[AlertView, ...]
+    more_alerts: int
+    firing: int
+    pending: int
+    lanes: tuple[LaneView, ...]
+    sources: tuple[SourceView, ...]
+    reload_error: str
+    evaluated: Moment
+    late: bool
+
+
+class _Calendar:
+    """Turns instants into moments in one zone, as seen at ``now``."""
+
+    def __init__(self, timezone: str, now: float) -> None:
+        self.zone = ZoneInfo(timezone)
+        self.now = now
+
+    def moment(self, at: float) -> Moment:
+        local, today = from_unix(at).astimezone(self.zone), from_unix(self.now).astimezone(self.zone)
+        text = f"{local:%H:%M:%S}" if local.date() == today.date() else f"{local:%a} {local.day} {local:%b %H:%M}"
+        return Moment(text, iso(at), format_duration(max(0.0, float(round(self.now - at)))))
+
+
+def page_view(snapshot: Snapshot, now: float) -> PageView:
+    """Return what the page shows of ``snapshot`` at ``now`` (Unix seconds); instants stand in their sprint's zone."""
+    plan = snapshot.plan
+    kpis = {(kpi.sprint, kpi.id): kpi for kpi in plan.kpis}
+    calendars = {sprint.id: _Calendar(sprint.timezone, now) for sprint in plan.sprints.values()}
+    general = next(iter(calendars.values()), _Calendar("UTC", now))
+    worst = Counter(frame.worst for key, frame in snapshot.frames.items() if key in kpis)
+    states = Counter(int(alert.state) for alert in snapshot.alerts.values())
+    shown = loudest_alerts(snapshot, ALERTS_SHOWN)
+    return PageView(
+        sprints=tuple(_sprint(sprint, calendars[sprint.id]) for sprint in plan.sprints.values()),
+        counts=tuple((badge(verdict), worst[verdict]) for verdict in sorted(worst, reverse=True)),
+        alerts=tuple(
+            _alert(
+                alert, kpis.get((alert.key.sprint, alert.key.kpi)), snapshot, calendars.get(alert.key.sprint, general)
+            )
+            for alert in shown
+        ),
+        more_alerts=len(snapshot.alerts) - len(shown),
+        firing=states[AlertState.FIRING],
+        pending=states[AlertState.PENDING],
+        lanes=_lanes(plan, snapshot, calendars, general),
+        sources=tuple(_source(source, general) for source in snapshot.sources),
+        reload_error="" if snapshot.reload is None or snapshot.reload.ok else snapshot.reload.message,
+        evaluated=general.moment(snapshot.at),
+        late=now - snapshot.at > _LATE_CYCLES * min((kpi.interval_seconds for kpi in plan.kpis), default=float("inf")),
+    )
+
+
+def badge(verdict: Verdict) -> Badge:
+    """Return a verdict's word, sign and colour class."""
+    return Badge(verdict.label.replace("_", " "), _GLYPHS[verdict], verdict.label.replace("_", "-"))
+
+
+def objective_words(objective: Objective | None) -> str:
+    """Return an objective for people: ``at most 1.16s``; ``tracked only`` for None."""
+    if objective is None:
+        return "tracked only"
+    return objective.text.replace("_", " ", 1)
+
+
+def web_link(url: str | None) -> str | None:
+    """Return ``url`` if a page may link to it (http or https), else None."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def _lanes(plan: Plan, snapshot: Snapshot, calendars: dict[str, _Calendar], general: _Calendar) -> tuple[LaneView, ...]:
+    grouped: dict[tuple[str, str], list[KPI]] = {}
+    for kpi in plan.kpis:
+        grouped.setdefault((kpi.sprint, kpi.lane), []).append(kpi)
+    return tuple(
+        LaneView(
+            name=lane,
+            sprint=sprint,
+            owner=_common_owner(members),
+            kpis=tuple(
+                _kpi(kpi, snapshot.frames.get((sprint, kpi.id)), snapshot.alerts, calendars.get(sprint, general))
+                for kpi in members
+            ),
+        )
+        for (sprint, lane), members in grouped.items()
+    )
+
+
+def _anchor(sprint: str, kpi: str) -> str:
+    return f"kpi-{sprint}-{kpi}"
+
+
+def _common_owner(kpis: Sequence[KPI]) -> str:
+    owners = {kpi.owner for kpi in kpis}
+    return owners.pop() if len(owners) == 1 else ""
+
+
+def _kpi(kpi: KPI, frame: VerdictFrame | None, alerts: Mapping[AlertKey, Alert], calendar: _Calendar) -> KpiView:
+    rows = [] if frame is None else worst_rows(frame, SERIES_SHOWN)
+    counts = {} if frame is None else frame.counts()
+    return KpiView(
+        anchor=_anchor(kpi.sprint, kpi.id),
+        id=kpi.id,
+        title=kpi.title or kpi.id,
+        badge=None if frame is None else badge(frame.worst),
+        objective=objective_words(kpi.objective),
+        measure=kpi.measure.text,
+        counts=", ".join(f"{count:,} {verdict.label.replace('_', ' ')}" for verdict, count in counts.items()),
+        series=() if frame is None else tuple(_series(frame.row(row), alerts, calendar) for row in rows),
+        more=0 if frame is None else len(frame.index) - len(rows),
+        owner=kpi.owner,
+        runbook=web_link(kpi.runbook_url),
+        place=f"{kpi.place.file}:{kpi.place.line}" if kpi.place else "",
+    )
+
+
+def _series(row: SeriesVerdict, alerts: Mapping[AlertKey, Alert], calendar: _Calendar) -> SeriesView:
+    state, since, kind = row.alert_state, row.alert_since, ""
+    risk = alerts.get(AlertKey(row.kpi.sprint, row.kpi.id, row.labels, AlertKind.RISK))
+    if state is AlertState.INACTIVE and risk is not None:
+        state, since, kind = risk.state, risk.fired_at or risk.active_at, "at risk"
+    active = state is not AlertState.INACTIVE
+    return SeriesView(
+        labels=row.labels,
+        value=_value_words(row.value, row.kpi),
+        badge=badge(row.verdict),
+        why=reason_text(row.reason, row.note),
+        since=calendar.moment(row.since),
+        alert=state.label if active else "",
+        alert_since=calendar.moment(since) if active and since is not None else None,
+        alert_kind=kind,
+    )
+
+
+def _value_words(value: float | None, kpi: KPI) -> str:
+    is_bool = kpi.type is IndicatorType.BOOL and (kpi.objective is None or kpi.objective.op is Op.IS)
+    if is_bool and value in (0.0, 1.0):
+        return "true" if value else "false"
+    return format_value(value, kpi.unit)
+
+
+def _alert(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: _Calendar) -> AlertView:
+    severity = severity_of(alert, kpi)
+    value, why = alert.value, alert.reason.sentence
+    frame = snapshot.frames.get((alert.key.sprint, alert.key.kpi))
+    position = None if frame is None else frame.index.positions.get(alert.key.labels)
+    if frame is not None and position is not None:
+        row = frame.row(position)
+        value, why = row.value, reason_text(row.reason, row.note)
+        if alert.clear_since is not None:
+            why = f"its condition is clear since {calendar.moment(alert.clear_since).text}; kept firing for a while"
+    bound = kpi.warn if kpi is not None and alert.key.kind is AlertKind.RISK and kpi.warn else kpi and kpi.objective
+    return AlertView(
+        anchor=_anchor(alert.key.sprint, alert.key.kpi),
+        kpi=alert.key.kpi,
+        title=(kpi.title if kpi else "") or alert.key.kpi,
+        lane=kpi.lane if kpi else "",
+        owner=kpi.owner if kpi else "",
+        labels=alert.key.labels,
+        state=alert.state.label,
+        severity=severity.value if severity else "",
+        kind="at risk" if alert.key.kind is AlertKind.RISK else "",
+        value=format_value(value, None) if kpi is None else _value_words(value, kpi),
+        objective=objective_words(bound) if bound else "",
+        why=why,
+        since=calendar.moment(alert.active_at),
+        runbook=web_link(kpi.runbook_url) if kpi else None,
+    )
+
+
+def _source(source: SourceStatus, calendar: _Calendar) -> SourceView:
+    error, success = source.last_error, source.last_success_at
+    state = "failing" if source.failing else "ok" if success is not None else "waiting"
+    return SourceView(
+        name=source.collector,
+        state=state,
+        indicators=source.indicators,
+        last_success=None if success is None else calendar.moment(success),
+        error=f"{error.reason}: {error.message}" if error else "",
+        error_at=calendar.moment(error.at) if error else None,
+    )
+
+
+def _sprint(sprint: Sprint, calendar: _Calendar) -> SprintView:
+    start, end = sprint.start, sprint.end
+    year = f" {end.year}"
+    first = f"{start.day} {start:%b}" + (f" {start.year}" if start.year != end.year else "")
+    return SprintView(
+        id=sprint.id,
+        title=sprint.title or sprint.id,
+        dates=f"{first} to {end.day} {end:%b}{year}",
+        days=_days(sprint, calendar),
+        timezone=sprint.timezone,
+    )
+
+
+def _days(sprint: Sprint, calendar: _Calendar) -> str:
+    today = from_unix(calendar.now).astimezone(calendar.zone).date()
+    if today < sprint.start:
+        return f"starts in {_count((sprint.start - today).days)}"
+    if today > sprint.end:
+        return f"ended {_count((today - sprint.end).days)} ago"
+    number, length, left = (
+        (today - sprint.start).days + 1,
+        (sprint.end - sprint.start).days + 1,
+        (sprint.end - today).days,
+    )
+    return (
+        f"day {number} of {length}, {_count(left)} left after today" if left else f"day {number} of {length}, the last"
+    )
+
+
+def _count(days: int) -> str:
+    return "1 day" if days == 1 else f"{days} days"

@@ -1,0 +1,35 @@
+"""A running HTTP server over what a test publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from slo_guard.expose.api import create_app
+from slo_guard.expose.own_metrics import OwnMetrics
+from slo_guard.expose.server import HttpServer
+from slo_guard.expose.snapshot import ReloadOutcome, Snapshot, SnapshotHolder
+from tests.support.pictures import NOW, holding
+
+
+def accepted() -> ReloadOutcome:
+    """Return what a good reload gives."""
+    return ReloadOutcome(True, "reloaded 7 KPIs")
+
+
+@contextmanager
+def serving(
+    shown: Snapshot | SnapshotHolder | None = None,
+    *,
+    own: OwnMetrics | None = None,
+    reload: Callable[[], ReloadOutcome] = accepted,
+    now: float = NOW,
+) -> Iterator[str]:
+    """Serve ``shown`` on a free loopback port for the length of the block; yields the base URL."""
+    holder = shown if isinstance(shown, SnapshotHolder) else holding(shown)
+    server = HttpServer(create_app(holder, own or OwnMetrics("1.2.3"), reload, clock=lambda: now), port=0)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()

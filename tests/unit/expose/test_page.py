@@ -1,0 +1,214 @@
+"""The page that a teammate opens who has never seen slo_guard."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+
+import pytest
+import requests
+
+from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.kpi import Place
+from slo_guard.domain.readings import IndicatorType
+from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
+from slo_guard.expose.page import Page
+from slo_guard.expose.page_view import page_view, web_link
+from slo_guard.expose.snapshot import ReloadOutcome, SourceError, SourceStatus
+from tests.support.builders import SPRINT_END, SPRINT_START, a_kpi, a_plan, an_objective, labels
+from tests.support.pictures import NAN, NOW, a_snapshot, an_alert, verdict_frame
+from tests.support.serving import serving
+
+P95 = a_kpi(
+    "ga_e2e_p95",
+    title="GA end-to-end p95",
+    owner="SRE Lead",
+    by=("system",),
+    unit="seconds",
+    objective=an_objective("at_most", 1.16),
+    runbook_url="https://runbooks.example.com/p95",
+    place=Place("rules/ga-ops.yaml", 8),
+)
+
+
+def text_of(snapshot, now=NOW):
+    """Return the page's words without its mark-up."""
+    html = Page.load().render(snapshot, now)
+    body = html[html.index("<body>") :]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def breached():
+    """Return a snapshot with one series missed and firing."""
+    frame = verdict_frame(
+        P95,
+        {labels("system=fs"): 1.31, labels("system=xai2"): NAN},
+        [Verdict.MISSED, Verdict.NO_DATA],
+        reason=[REASON_CODE[Reason.OBJECTIVE_MISSED], REASON_CODE[Reason.SOURCE_FAILED]],
+        since=[NOW - 750, NOW - 60],
+        alert_state=[AlertState.FIRING, AlertState.INACTIVE],
+        notes={1: "connect_failed"},
+    )
+    return a_snapshot([frame], [an_alert(P95, labels("system=fs"), value=1.31, active_at=NOW - 750)])
+
+
+def test_it_says_what_is_wrong_by_how_much_since_when_and_why():
+    """The page answers the questions of a person who was just paged."""
+    text = text_of(breached())
+
+    for words in (
+        "1 firing",
+        "GA end-to-end p95",
+        "1.31s",
+        "at most 1.16",
+        "the value does not meet the objective",
+        "13:47:30",
+        "12m 30s",
+        "SRE Lead",
+        "rules/ga-ops.yaml:8",
+        "no value",
+        "the source cannot be collected: connect_failed",
+        "1 missed, 1 no data",
+    ):
+        assert words in text
+
+
+def test_times_stand_in_the_sprints_zone_with_utc_behind_them():
+    """The team reads its own clock; logs are compared in UTC."""
+    html = Page.load().render(breached(), NOW)
+
+    assert '<time datetime="2026-07-08T19:47:30Z" title="2026-07-08T19:47:30Z">13:47:30</time>' in html
+
+
+def test_what_comes_from_outside_is_escaped():
+    """A label of a source must not become part of the page."""
+    evil = "<script>alert(1)</script>"
+    kpi = replace(P95, title=evil, owner=evil, runbook_url="javascript:alert(1)")
+    frame = verdict_frame(kpi, {(("system", evil),): 1.0}, notes={0: evil})
+    shown = a_snapshot(
+        [frame],
+        [an_alert(kpi, (("system", evil),))],
+        sources=(SourceStatus(evil, (evil,), None, SourceError("x", evil, NOW)),),
+        reload=ReloadOutcome(False, evil),
+    )
+
+    html = Page.load().render(shown, NOW)
+
+    assert "<script" not in html
+    assert "javascript:" not in html
+    assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize(
+    ("url", "linked"),
+    [
+        ("https://runbooks.example.com/a?b=c", True),
+        ("http://wiki/a", True),
+        ("javascript:alert(1)", False),
+        ("data:text/html,x", False),
+        ("//host/a", False),
+        ("https://", False),
+        ("http://[bad", False),
+        (None, False),
+    ],
+)
+def test_only_web_addresses_become_links(url, linked):
+    """A rule file is data; a click must not run code."""
+    assert (web_link(url) == url) is (linked or url is None)
+
+
+def test_the_policy_allows_exactly_the_style_that_the_page_has():
+    """A wrong hash would show the page without its style in every browser."""
+    with serving(breached()) as base:
+        answer = requests.get(base, timeout=5)
+
+    style = re.search(r"<style>(.*?)</style>", answer.text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in answer.headers["content-security-policy"]
+    assert " style=" not in answer.text
+
+
+def test_before_the_first_evaluation_it_says_so():
+    """An empty page would look like: nothing is wrong."""
+    assert "Waiting for the first evaluation" in text_of(None)
+
+
+def test_old_verdicts_are_marked_as_old():
+    """Silence is never green: a stopped evaluator must not leave a calm page behind."""
+    assert "No evaluation for 5m" in text_of(breached(), NOW + 300)
+    assert "No evaluation for" not in text_of(breached(), NOW + 60)
+
+
+def test_a_failed_reload_stays_on_the_page():
+    """What runs is not what stands on disk, and everybody may know it."""
+    shown = a_snapshot([], plan=a_plan(P95), reload=ReloadOutcome(False, "rules/a.yaml:8:20: objective: bad unit"))
+
+    assert "rules/a.yaml:8:20: objective: bad unit" in text_of(shown)
+
+
+def test_many_series_are_cut_to_the_worst_with_the_number_left_out():
+    """100,000 tenants do not make a page of 100,000 lines."""
+    rows = {labels(f"system=s{number:03d}"): 1.0 for number in range(100)}
+    verdicts = [Verdict.MISSED if number == 77 else Verdict.MET for number in range(100)]
+    text = text_of(a_snapshot([verdict_frame(P95, rows, verdicts)]))
+
+    assert "s077" in text
+    assert "and 80 more" in text
+    assert "s099" not in text
+
+
+def test_a_kpi_that_is_not_judged_yet_is_shown_as_such():
+    """Every KPI is on the page, and none is green before it was judged."""
+    assert "not judged yet" in text_of(a_snapshot([], plan=a_plan(P95)))
+
+
+def test_the_alert_of_a_risk_is_seen_at_its_series():
+    """`at_risk` beside "alert: none" would contradict the alert list above."""
+    kpi = replace(P95, warn=an_objective("at_most", 1.05))
+    frame = verdict_frame(kpi, {labels("system=fs"): 1.1}, Verdict.AT_RISK)
+    view = page_view(a_snapshot([frame], [an_alert(kpi, labels("system=fs"), kind=AlertKind.RISK)]), NOW)
+
+    series = view.lanes[0].kpis[0].series[0]
+    assert (series.alert, series.alert_kind) == ("firing", "at risk")
+    assert view.alerts[0].objective == "at most 1.05"
+
+
+def test_a_sign_off_reads_as_true_or_false():
+    """A bare 0 is no answer to whether the drill was logged."""
+    kpi = a_kpi("drill", type=IndicatorType.BOOL, objective=an_objective("is", True))
+
+    assert page_view(a_snapshot([verdict_frame(kpi, 0.0)]), NOW).lanes[0].kpis[0].series[0].value == "false"
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (SPRINT_START - 86_400, "starts in 1 day"),
+        (SPRINT_START, "day 1 of 12, 11 days left after today"),
+        (SPRINT_END - 1, "day 12 of 12, the last"),
+        (SPRINT_END, "ended 1 day ago"),
+    ],
+)
+def test_the_days_of_the_sprint_are_counted_in_its_zone(now, words):
+    """Midnight in Denver decides, not midnight in London."""
+    assert page_view(breached(), now).sprints[0].days == words
+
+
+@pytest.mark.parametrize(
+    ("source", "state"),
+    [
+        (SourceStatus("s"), "waiting"),
+        (SourceStatus("s", (), NOW), "ok"),
+        (SourceStatus("s", (), None, SourceError("timeout", "m", NOW)), "failing"),
+        (SourceStatus("s", (), NOW - 60, SourceError("timeout", "m", NOW)), "failing"),
+        (SourceStatus("s", (), NOW, SourceError("timeout", "m", NOW - 60)), "ok"),
+    ],
+)
+def test_a_source_shows_how_its_last_collection_went(source, state):
+    """The newest of success and error decides; an old error stays to be read."""
+    view = page_view(a_snapshot([], sources=(source,)), NOW).sources[0]
+
+    assert view.state == state
+    assert view.error == ("timeout: m" if source.last_error else "")
