@@ -128,7 +128,7 @@ class ProblemAnswer(BaseModel):
 def kpis_answer(snapshot: Snapshot, *, lane: str | None, verdict: str | None, limit: int) -> dict[str, Any]:
     """Return ``KpisAnswer`` for the KPIs of ``lane`` whose worst verdict is ``verdict`` (None: any)."""
     answers = []
-    for kpi in snapshot.plan.kpis:
+    for kpi in snapshot.kpis:
         frame = snapshot.frames.get((kpi.sprint, kpi.id))
         shown = frame is not None and frame.worst.label == verdict
         if lane in (None, kpi.lane) and (verdict is None or shown):

@@ -128,7 +128,7 @@ def _api(holder: SnapshotHolder) -> APIRouter:
     def one_kpi(kpi: str, sprint: str | None = None, limit: Limit = 1000) -> Response:
         """Return one KPI; of several sprints that have it the last one in the plan, unless ``sprint`` names another."""
         snapshot = current()
-        found = [item for item in snapshot.plan.kpis if item.id == kpi and sprint in (None, item.sprint)]
+        found = [item for item in snapshot.kpis if item.id == kpi and sprint in (None, item.sprint)]
         if not found:
             where = "" if sprint is None else f" in {sprint!r}"
             raise HTTPException(404, f"no KPI {kpi!r} is guarded{where}; GET /api/v1/kpis lists all")

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from slo_guard.clock import from_unix, iso
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
-from slo_guard.domain.kpi import KPI, Objective, Op, Plan, Sprint
+from slo_guard.domain.kpi import KPI, Objective, Op, Sprint
 from slo_guard.domain.readings import IndicatorType
-from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, Verdict, VerdictFrame
 from slo_guard.expose.answers import loudest_alerts, reason_text, severity_of, worst_rows
+from slo_guard.expose.page_model import (
+    AlertView,
+    Badge,
+    KpiView,
+    LaneView,
+    Moment,
+    PageView,
+    SeriesView,
+    SourceView,
+    SprintView,
+)
 from slo_guard.expose.snapshot import Snapshot, SourceStatus
 from slo_guard.units import format_duration, format_value
 
@@ -32,126 +41,6 @@ _GLYPHS = {
     Verdict.NOT_APPLICABLE: "-",
     Verdict.TRACKED: "·",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """An instant as people read it: local ``text``, the ``utc`` behind it, and how long ago it was."""
-
-    text: str
-    utc: str
-    ago: str
-
-
-@dataclass(frozen=True, slots=True)
-class Badge:
-    """A verdict as word, sign and colour class."""
-
-    word: str
-    glyph: str
-    css: str
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesView:
-    """One line of a KPI; its alert is the breach's, or else that of the risk."""
-
-    labels: LabelSet
-    value: str
-    badge: Badge
-    why: str
-    since: Moment
-    alert: str
-    alert_since: Moment | None
-    alert_kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class KpiView:
-    """One KPI; ``badge`` is None before it is first judged, ``more`` counts the series that are not listed."""
-
-    anchor: str
-    id: str
-    title: str
-    badge: Badge | None
-    objective: str
-    measure: str
-    counts: str
-    series: tuple[SeriesView, ...]
-    more: int
-    owner: str
-    runbook: str | None
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class LaneView:
-    """One lane of one sprint; ``owner`` is set when all its KPIs have the same."""
-
-    name: str
-    sprint: str
-    owner: str
-    kpis: tuple[KpiView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AlertView:
-    """One line of the alert list; ``anchor`` is that of its KPI."""
-
-    anchor: str
-    kpi: str
-    title: str
-    lane: str
-    owner: str
-    labels: LabelSet
-    state: str
-    severity: str
-    kind: str
-    value: str
-    objective: str
-    why: str
-    since: Moment
-    runbook: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SprintView:
-    """A sprint's head line."""
-
-    id: str
-    title: str
-    dates: str
-    days: str
-    timezone: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceView:
-    """One line of the sources table."""
-
-    name: str
-    state: str
-    indicators: tuple[str, ...]
-    last_success: Moment | None
-    error: str
-    error_at: Moment | None
-
-
-@dataclass(frozen=True, slots=True)
-class PageView:
-    """The whole page."""
-
-    sprints: tuple[SprintView, ...]
-    counts: tuple[tuple[Badge, int], ...]
-    alerts: tuple[AlertView, ...]
-    more_alerts: int
-    firing: int
-    pending: int
-    lanes: tuple[LaneView, ...]
-    sources: tuple[SourceView, ...]
-    reload_error: str
-    evaluated: Moment
-    late: bool
 
 
 class _Calendar:
@@ -188,7 +77,7 @@ def page_view(snapshot: Snapshot, now: float) -> PageView:
         more_alerts=len(snapshot.alerts) - len(shown),
         firing=states[AlertState.FIRING],
         pending=states[AlertState.PENDING],
-        lanes=_lanes(plan, snapshot, calendars, general),
+        lanes=_lanes(snapshot, calendars, general),
         sources=tuple(_source(source, general) for source in snapshot.sources),
         reload_error="" if snapshot.reload is None or snapshot.reload.ok else snapshot.reload.message,
         evaluated=general.moment(snapshot.at),
@@ -219,9 +108,9 @@ def web_link(url: str | None) -> str | None:
     return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
-def _lanes(plan: Plan, snapshot: Snapshot, calendars: dict[str, _Calendar], general: _Calendar) -> tuple[LaneView, ...]:
+def _lanes(snapshot: Snapshot, calendars: dict[str, _Calendar], general: _Calendar) -> tuple[LaneView, ...]:
     grouped: dict[tuple[str, str], list[KPI]] = {}
-    for kpi in plan.kpis:
+    for kpi in snapshot.kpis:
         grouped.setdefault((kpi.sprint, kpi.lane), []).append(kpi)
     return tuple(
         LaneView(

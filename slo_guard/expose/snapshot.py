@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slo_guard.domain.alerts import Alert, AlertKey
-from slo_guard.domain.kpi import Plan
+from slo_guard.domain.builtin import COLLECTOR_UP
+from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.verdicts import VerdictFrame
 from slo_guard.expose.metrics_page import GzipPage, MetricsPage
 
@@ -64,6 +65,11 @@ class Snapshot:
     metrics: MetricsPage
     sources: tuple[SourceStatus, ...] = ()
     reload: ReloadOutcome | None = None
+
+    @property
+    def kpis(self) -> tuple[KPI, ...]:
+        """The KPIs of the rule files; what is built in shows among the sources, and by its alerts."""
+        return tuple(kpi for kpi in self.plan.kpis if kpi.id != COLLECTOR_UP)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from slo_guard.domain.alerts import AlertKind
-from slo_guard.domain.kpi import Place
+from slo_guard.domain.builtin import collector_up_kpi
+from slo_guard.domain.kpi import Place, Severity
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
 from slo_guard.expose.page import Page
@@ -162,6 +163,27 @@ def test_many_series_are_cut_to_the_worst_with_the_number_left_out():
 def test_a_kpi_that_is_not_judged_yet_is_shown_as_such():
     """Every KPI is on the page, and none is green before it was judged."""
     assert "not judged yet" in text_of(a_snapshot([], plan=a_plan(P95)))
+
+
+def test_a_failing_collector_is_an_alert_and_no_kpi_of_any_lane():
+    """Its alert is built in: nobody wrote a rule for it, and no lane answers for it."""
+    builtin = collector_up_kpi(["prometheus"], for_seconds=0, severity=Severity.PAGE, interval_seconds=30)
+    plan = a_plan(P95)
+    shown = a_snapshot(
+        [], [an_alert(builtin, labels("collector=prometheus"), value=0.0)], plan=replace(plan, kpis=(P95, builtin))
+    )
+    view = page_view(shown, NOW)
+
+    assert [lane.name for lane in view.lanes] == ["ga-ops"]
+    assert (view.alerts[0].title, view.alerts[0].value, view.alerts[0].severity) == (
+        "Collector answers",
+        "false",
+        "page",
+    )
+    assert (
+        b'slo_guard_alerts{kpi="slo_guard_collector_up",lane="slo_guard",severity="page",alertstate="firing"} 1'
+        in bytes(shown.metrics)
+    )
 
 
 def test_the_alert_of_a_risk_is_seen_at_its_series():
