@@ -1,0 +1,127 @@
+"""The demo's room: its files are what the daemon reads, its sources answer, and nothing of it stays."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from slo_guard.collect.sign_offs import read_evidence
+from slo_guard.demo.adapted_rules import adaptations, sprint_start, write_rules
+from slo_guard.demo.mission_control import DRILL_UNSIGNED
+from slo_guard.demo.room import DemoRoom, demo_config
+from slo_guard.demo.slack_stand_in import Received
+from slo_guard.domain.readings import IndicatorSpec, IndicatorType
+from slo_guard.rulebook import load_rules
+
+NOON = 1783620000.0  # 2026-07-09T18:00:00Z, noon in the sprint's zone
+
+
+def test_the_sources_answer_and_the_files_stand_until_the_room_is_left() -> None:
+    """A demo that leaves servers or folders behind is not free of set-up."""
+    got: list[Received] = []
+
+    with DemoRoom(got.append, lambda: NOON, port=0) as room:
+        page = requests.get(f"{room.sources_url}/metrics", timeout=5)
+        told = requests.post(room.slack_url, json={"text": "hello"}, timeout=5)
+        config = yaml.safe_load(room.config_path.read_text())
+        secret = (room.folder / "slack-url").read_text()
+        folder = room.folder
+
+    assert page.status_code == 200
+    assert told.text == "ok"
+    assert [each.message for each in got] == [{"text": "hello"}]
+    assert config == demo_config(room.sources_url, 0)
+    assert secret == room.slack_url
+    assert not folder.exists()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{room.sources_url}/metrics", timeout=5)
+
+
+def test_the_slack_address_stands_in_no_config() -> None:
+    """The demo's config is read as an example: a secret is named, never written."""
+    assert "/services/" not in yaml.safe_dump(demo_config("http://127.0.0.1:1", 0))
+
+
+def test_the_drill_is_signed_in_the_evidence_file_when_its_time_has_come() -> None:
+    """The file is what the evidence collector reads; the simulation must write it as people would."""
+    clock = [NOON]
+    signed = threading.Event()
+
+    with DemoRoom(lambda _: None, lambda: clock[0], port=0) as room:
+        file = room.folder / "sign-offs.yaml"
+        before = read_evidence(file).entries
+        clock[0] += 3 + DRILL_UNSIGNED.ends
+        for _ in range(100):
+            after = read_evidence(file)
+            if after.entries or signed.wait(0.1):
+                break
+
+    assert before == ()
+    assert after.wrong == ()
+    assert [(entry.indicator, entry.sign_off.value) for entry in after.entries] == [("ga_rollback_drill_logged", True)]
+
+
+@pytest.mark.parametrize("now", [NOON, NOON + 12 * 3600, NOON + 12 * 3600 - 1, 1793437200.0, 1772960400.0])
+def test_the_sprint_began_yesterday_whatever_the_day(tmp_path: Path, now: float) -> None:
+    """Also around midnight and where clocks change: today is always within it, and a day of history before it."""
+    write_rules(tmp_path / "rules", now, drill_due_at=None)
+
+    loaded = load_rules([tmp_path / "rules"], None)
+
+    assert loaded.plan is not None, loaded.findings
+    (sprint,) = loaded.plan.sprints.values()
+    assert sprint.start_at == sprint_start(now)
+    assert 23 * 3600 <= now - sprint.start_at < 49 * 3600
+    assert now < sprint.end_at
+    assert (sprint.end - sprint.start).days == 11
+
+
+def test_objectives_and_measures_are_those_that_are_shipped(tmp_path: Path) -> None:
+    """Only waits, intervals and dates may differ, and each kind of difference is announced."""
+    write_rules(tmp_path / "rules", NOON, drill_due_at=NOON + 30)
+    shipped = load_rules([Path("rules/sprint-40")], None).plan
+    demo = load_rules([tmp_path / "rules"], None).plan
+
+    assert shipped is not None
+    assert demo is not None
+    same = ("id", "objective", "warn", "resolve", "measure", "source", "by", "expect", "min_total", "severity", "title")
+    assert [[getattr(kpi, name) for name in same] for kpi in demo.kpis] == [
+        [getattr(kpi, name) for name in same] for kpi in shipped.kpis
+    ]
+    assert {kpi.interval_seconds for kpi in demo.kpis} == {2.0}
+    assert max(kpi.for_seconds for kpi in demo.kpis) == 5.0
+    assert {kpi.id: kpi.due_at for kpi in demo.kpis if kpi.due_at} == {"ga_rollback_drill_logged": NOON + 30}
+    assert len(adaptations(faults=True)) == 5
+
+
+def test_the_sprint_keeps_its_length_when_it_is_moved(tmp_path: Path) -> None:
+    """What is due at its end must be as far away as it would be in the real one."""
+    write_rules(tmp_path / "rules", NOON, drill_due_at=None)
+    sprint = yaml.safe_load((tmp_path / "rules" / "sprint.yaml").read_text())
+
+    assert date.fromisoformat(sprint["start"]) == date(2026, 7, 8)
+    assert date.fromisoformat(sprint["end"]) == date(2026, 7, 19)
+
+
+def test_every_indicator_of_the_rules_is_collected(tmp_path: Path) -> None:
+    """An indicator that no source brings would be no data for ever, and nobody would know that it is the demo's fault."""
+    config = demo_config("http://127.0.0.1:1", 0)
+    specs: dict[str, IndicatorSpec] = {}
+    for collector in config["collectors"]:
+        for indicator in collector["indicators"]:
+            if isinstance(indicator, str):
+                specs[indicator] = IndicatorSpec(indicator, IndicatorType.BOOL)
+            else:
+                specs[indicator["name"]] = IndicatorSpec(
+                    indicator["name"], IndicatorType(indicator["type"]), indicator.get("unit", "")
+                )
+    write_rules(tmp_path / "rules", NOON, drill_due_at=None)
+
+    loaded = load_rules([tmp_path / "rules"], specs)
+
+    assert [str(finding) for finding in loaded.findings] == []
