@@ -19,7 +19,7 @@ from slo_guard.errors import CollectionError
 ACCEPT: Final = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
 # One blank, not many: over a page of nothing but blanks a repeated match would take quadratic time.
-_CUT: Final = re.compile(rb" ([^ \t\n}]+)(?: (-?[0-9][0-9.eE+-]*))?\n")
+_CUT: Final = re.compile(rb" ([^ \t\r\n}]+)(?: (-?[0-9][0-9.eE+-]*))?\r?\n")
 _NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _BLANKS: Final = re.compile(r"[ \t]*")
 _LABEL: Final = re.compile(
