@@ -21,6 +21,10 @@ ACCEPT: Final = "application/openmetrics-text;version=1.0.0,text/plain;version=0
 # One blank, not many: over a page of nothing but blanks a repeated match would take quadratic time.
 _CUT: Final = re.compile(rb" ([^ \t\r\n}]+)(?: (-?[0-9][0-9.eE+-]*))?\r?\n")
 _NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_COMMON: Final = re.compile(
+    r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="[^"\\]*",)*[a-zA-Z_][a-zA-Z0-9_]*="[^"\\]*")\})?'
+)
+_COMMON_LABEL: Final = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\]*)"')
 _BLANKS: Final = re.compile(r"[ \t]*")
 _LABEL: Final = re.compile(
     r'([a-zA-Z_][a-zA-Z0-9_]*|"(?:[^"\\]|\\.)+")[ \t]*(?:=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*)?([,}])'
@@ -136,8 +140,9 @@ class PageParser:
         name = text.partition(b"{")[0].rstrip(b" \t").decode("utf-8")
         if _NAME.fullmatch(name) and name not in self._names and b"\n" not in text and not text.rstrip().endswith(b'"'):
             return None
-        series, end = _series(text.decode("utf-8"))
-        if end != len(text.decode("utf-8")):
+        decoded = text.decode("utf-8")
+        series, end = _series(decoded)
+        if end != len(decoded):
             raise ValueError
         return series if series.name in self._names else None
 
@@ -194,6 +199,11 @@ def _series(text: str) -> tuple[Series, int]:
 
     Names in quotes (``{"http.requests", code="200"}``), as UTF-8 names are written, are understood as well.
     """
+    common = _COMMON.fullmatch(text)
+    if common is not None:
+        pairs = _COMMON_LABEL.findall(common[2] or "")
+        if len(dict(pairs)) == len(pairs):
+            return Series(common[1], tuple(sorted(pairs))), len(text)
     match = _NAME.match(text)
     name, at = (match[0], match.end()) if match else ("", 0)
     at = _past_blanks(text, at)
