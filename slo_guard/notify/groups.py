@@ -1,4 +1,4 @@
-"""The planner's memory: what each receiver has been told of each KPI, kept as JSON text between runs.
+"""The planner's memory: what each receiver has been told of each KPI, kept as two lines of JSON between runs.
 
 A group is one conversation: one receiver, one sprint, one KPI, one kind of alert. It holds all that a later message
 needs, since the rule that a message speaks of may be gone by then. Instants are Unix seconds (UTC) as float.
@@ -101,9 +101,28 @@ class FiringSeries(NamedTuple):
         )
 
 
+class GroupHead(NamedTuple):
+    """What a run must know of every group, and the first line of its text: the rest is read only where it matters."""
+
+    key: GroupKey
+    told_at: float | None
+    holds_back: bool
+
+    @classmethod
+    def from_text(cls, text: str) -> GroupHead:
+        """Return the head of the group that ``text`` holds. Raises ``StoreError`` for any other text."""
+        try:
+            format_, (receiver, sprint, kpi, kind), told_at, holds_back = json.loads(text.partition("\n")[0])
+            if format_ != _FORMAT:
+                raise StoreError(f"a planner group in the store has the unknown format {format_!r}")
+            return cls(GroupKey(receiver, sprint, kpi, AlertKind(kind)), told_at, holds_back)
+        except (TypeError, ValueError) as error:
+            raise _unreadable(error) from None
+
+
 @dataclass(slots=True)
 class Group:
-    """One conversation while a run plans it; the text that it came from tells in the end whether it changed."""
+    """One conversation while a run plans it: the series told as firing, and those whose firing is held back."""
 
     key: GroupKey
     facts: Facts | None = None
@@ -115,34 +134,19 @@ class Group:
         """Return the group as text, or None when there is nothing left to remember."""
         if self.facts is None or not (self.told or self.held):
             return None
-        document = {
-            "format": _FORMAT,
-            "key": self.key,
-            "facts": self.facts,
-            "told": list(self.told.items()),
-            "held": list(self.held.items()),
-            "told_at": self.told_at,
-        }
-        return json.dumps(document, separators=(",", ":"))
+        head = [_FORMAT, self.key, self.told_at, bool(self.held)]
+        body = [self.facts, list(self.told.items()), list(self.held.items())]
+        return "\n".join(json.dumps(part, separators=(",", ":")) for part in (head, body))
 
     @classmethod
     def from_text(cls, text: str) -> Group:
         """Return the group that :meth:`to_text` wrote. Raises ``StoreError`` for any other text."""
+        head = GroupHead.from_text(text)
         try:
-            document = json.loads(text)
-            if document["format"] != _FORMAT:
-                raise StoreError(f"a planner group has the unknown format {document['format']!r}")
-            receiver, sprint, kpi, kind = document["key"]
-            severity, *facts = document["facts"]
-            return cls(
-                key=GroupKey(receiver, sprint, kpi, AlertKind(kind)),
-                facts=Facts(Severity(severity), *facts),
-                told=_series(document["told"]),
-                held=_series(document["held"]),
-                told_at=document["told_at"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"a planner group in the store cannot be read: {type(error).__name__}") from None
+            (severity, *facts), told, held = json.loads(text.partition("\n")[2])
+            return cls(head.key, Facts(Severity(severity), *facts), _series(told), _series(held), head.told_at)
+        except (TypeError, ValueError) as error:
+            raise _unreadable(error) from None
 
 
 def _series(pairs: list[Any]) -> dict[LabelSet, FiringSeries]:
@@ -153,3 +157,7 @@ def _series(pairs: list[Any]) -> dict[LabelSet, FiringSeries]:
             seq, fired_at, active_at, value, verdict, reason, note, tuple(collectors), source_back_at
         )
     return found
+
+
+def _unreadable(error: Exception) -> StoreError:
+    return StoreError(f"a planner group in the store cannot be read: {type(error).__name__}")

@@ -6,24 +6,18 @@ one evaluation gives two. Every transition gets exactly one decision per receive
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
 from slo_guard.domain.builtin import COLLECTOR_UP
-from slo_guard.domain.notifications import (
-    Decision,
-    Notification,
-    NotificationReason,
-    NotToldReason,
-    Route,
-)
+from slo_guard.domain.notifications import Decision, Notification, NotificationReason, Route
 from slo_guard.domain.ports import PlanRecord
 from slo_guard.domain.series import LabelSet
-from slo_guard.domain.verdicts import AlertState, Reason, Verdict
-from slo_guard.notify.compose import Ended, as_it_stands, compose
-from slo_guard.notify.groups import Facts, FiringSeries, Group, GroupKey
+from slo_guard.domain.verdicts import AlertState, Verdict
+from slo_guard.notify.compose import as_it_stands, compose
+from slo_guard.notify.decide import News, take_in
+from slo_guard.notify.groups import FiringSeries, Group, GroupHead, GroupKey
 from slo_guard.notify.outages import CollectorOutages
 
 
@@ -63,18 +57,6 @@ def plan_notifications(
     )
 
 
-@dataclass(slots=True)
-class _News:
-    """What one message is going to say: series that fire as of now and series that ended, by number of transition."""
-
-    fresh: dict[LabelSet, int] = field(default_factory=dict)
-    ended: dict[LabelSet, Ended] = field(default_factory=dict)
-
-    @property
-    def transitions(self) -> list[int]:
-        return sorted([*self.fresh.values(), *(ended.end.seq for ended in self.ended.values())])
-
-
 class _Run:
     def __init__(
         self,
@@ -87,7 +69,8 @@ class _Run:
         self.notifications: list[Notification] = []
         self.decisions: list[Decision] = []
         self._before = groups
-        self._groups = {name: Group.from_text(text) for name, text in groups.items()}
+        self._heads = {name: GroupHead.from_text(text) for name, text in groups.items()}
+        self._groups: dict[str, Group] = {}
         self._touched: set[str] = set()
         self._alerts = alerts
         self._now = now
@@ -107,67 +90,23 @@ class _Run:
 
     def _tell_group(self, route: Route, key: GroupKey, members: Sequence[Transition]) -> None:
         group = self._group(key)
-        knew = bool(group.told)
-        news = _News()
+        self._touched.add(key.text)
+        others_told = bool(group.told)
+        news = News()
         for transition in members:
-            not_told = self._take_in(route, group, transition, news)
+            not_told = take_in(
+                route,
+                group,
+                transition,
+                news,
+                source_down=self._is_caused_by_its_source(transition),
+                breach_told=self._is_superseded(group, transition.key.labels),
+            )
             if not_told is not None:
                 self.decisions.append(Decision(transition.seq, route.receiver, None, not_told))
-        if not (news.fresh or news.ended):
-            return
-        if news.fresh:
-            reason = NotificationReason.SERIES_ADDED if knew else NotificationReason.FIRST_NOTIFICATION
-        elif all(ended.end.reason is Reason.RECOVERED for ended in news.ended.values()):
-            reason = NotificationReason.RECOVERED
-        else:
-            reason = NotificationReason.ENDED
-        message = self._compose(group, reason, news)
-        self.decisions += [Decision(seq, route.receiver, message.key) for seq in news.transitions]
-
-    def _take_in(self, route: Route, group: Group, transition: Transition, news: _News) -> NotToldReason | None:
-        """Take a transition into the group and the news; return why it is not told, or None if it is."""
-        if transition.to_state is AlertState.FIRING:
-            return self._take_in_firing(route, group, transition, news)
-        if transition.to_state is AlertState.PENDING or transition.from_state is AlertState.PENDING:
-            return NotToldReason.PENDING
-        return self._take_in_end(route, group, transition, news)
-
-    def _take_in_firing(self, route: Route, group: Group, transition: Transition, news: _News) -> NotToldReason | None:
-        labels = transition.key.labels
-        if labels in group.told:
-            return NotToldReason.ALREADY_TOLD
-        if transition.severity not in route.severities:
-            return NotToldReason.NOT_ROUTED
-        self._touched.add(group.key.text)
-        group.facts = Facts.of(transition)
-        series = FiringSeries.of(transition)
-        if self._is_caused_by_its_source(transition):
-            group.held[labels] = series
-            return NotToldReason.SOURCE_DOWN
-        group.held.pop(labels, None)
-        group.told[labels] = series
-        news.fresh[labels] = transition.seq
-        return None
-
-    def _take_in_end(self, route: Route, group: Group, transition: Transition, news: _News) -> NotToldReason | None:
-        labels = transition.key.labels
-        was_held = group.held.pop(labels, None)
-        was_told = group.told.pop(labels, None)
-        if was_told is None:
-            if was_held is None:
-                # Ended at a severity that this receiver does not hear of, so its firing was none of its business.
-                routed = transition.severity in route.severities
-                return NotToldReason.NEVER_TOLD_FIRING if routed else NotToldReason.NOT_ROUTED
-            self._touched.add(group.key.text)
-            return NotToldReason.NEVER_TOLD_FIRING
-        # Told of the firing means told of the end, whatever severity a reload has given the rule meanwhile.
-        self._touched.add(group.key.text)
-        if self._is_superseded(group, labels):
-            return NotToldReason.SUPERSEDED_BY_BREACH
-        if not route.send_resolved:
-            return NotToldReason.RESOLVED_NOT_WANTED
-        news.ended[labels] = Ended(was_told, transition)
-        return None
+        if news:
+            message = self._compose(group, news.reason(others_told=others_told), news)
+            self.decisions += [Decision(seq, route.receiver, message.key) for seq in news.transitions]
 
     def _is_caused_by_its_source(self, transition: Transition) -> bool:
         if transition.verdict is not Verdict.NO_DATA or transition.key.kpi == COLLECTOR_UP:
@@ -176,8 +115,8 @@ class _Run:
 
     def tell_what_was_held_back(self, route: Route) -> None:
         """Tell of the series whose source is back, or whose data is, and which fire all the same."""
-        for group in self._groups_of(route):
-            news = _News()
+        for group in self._groups_of(route, lambda head: head.holds_back):
+            news = News()
             for labels, series in list(group.held.items()):
                 alert = self._alerts.get(group.key.alert(labels))
                 # Without an alert its end has yet to come as a transition; while it is clear its end is near.
@@ -213,26 +152,29 @@ class _Run:
         interval = route.repeat_interval_seconds
         if interval is None:
             return
-        for group in self._groups_of(route):
-            if group.told_at is None or group.facts is None or self._now < group.told_at + interval:
+
+        def is_due(told: GroupHead | Group) -> bool:
+            return told.told_at is not None and self._now >= told.told_at + interval
+
+        for group in self._groups_of(route, is_due):
+            if not is_due(group) or group.facts is None or group.facts.severity not in route.severities:
                 continue
-            if group.facts.severity in route.severities and self._worth_a_reminder(group):
-                self._compose(group, NotificationReason.REPEAT_INTERVAL_ELAPSED, _News())
+            if self._worth_a_reminder(group):
+                self._compose(group, NotificationReason.REPEAT_INTERVAL_ELAPSED, News())
 
     def forget_receivers_other_than(self, receivers: set[str]) -> None:
         """Forget the groups of receivers that are no longer in the config."""
-        for name, group in self._groups.items():
-            if group.key.receiver not in receivers:
+        for name, head in self._heads.items():
+            if head.key.receiver not in receivers:
                 self._touched.add(name)
-                group.told.clear()
-                group.held.clear()
+                self._groups[name] = Group(head.key)
 
     def changed_groups(self) -> dict[str, str | None]:
         """Return the groups whose text is another than before; None for those with nothing left to remember."""
         after = {name: self._groups[name].to_text() for name in sorted(self._touched)}
         return {name: text for name, text in after.items() if text != self._before.get(name)}
 
-    def _compose(self, group: Group, reason: NotificationReason, news: _News) -> Notification:
+    def _compose(self, group: Group, reason: NotificationReason, news: News) -> Notification:
         if reason is NotificationReason.REPEAT_INTERVAL_ELAPSED:
             basis, still = repr(group.told_at), self._worth_a_reminder(group)
         else:
@@ -269,10 +211,19 @@ class _Run:
         return labels in self._group(group.key._replace(kind=AlertKind.BREACH)).told
 
     def _group(self, key: GroupKey) -> Group:
-        return self._groups.setdefault(key.text, Group(key))
+        name = key.text
+        group = self._groups.get(name)
+        if group is None:
+            text = self._before.get(name)
+            group = self._groups[name] = Group(key) if text is None else Group.from_text(text)
+        return group
 
-    def _groups_of(self, route: Route) -> list[Group]:
-        return [group for group in self._groups.values() if group.key.receiver == route.receiver]
+    def _groups_of(self, route: Route, matters: Callable[[GroupHead], bool]) -> list[Group]:
+        """Return the receiver's groups that this run has opened, and those whose stored head ``matters``."""
+        names = [name for name, head in self._heads.items() if name in self._groups or matters(head)]
+        keys = [self._heads[name].key for name in names]
+        keys += [group.key for name, group in self._groups.items() if name not in self._heads]
+        return [self._group(key) for key in keys if key.receiver == route.receiver]
 
 
 def _waves(instant: Iterable[Transition]) -> Iterator[list[Transition]]:

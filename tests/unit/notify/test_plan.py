@@ -399,7 +399,7 @@ def test_a_message_about_a_removed_rule_carries_what_the_rule_said() -> None:
 def test_state_that_cannot_be_read_is_an_error_and_not_an_empty_memory() -> None:
     """Taken for empty, it would turn told alerts into untold ones without a trace."""
     with pytest.raises(StoreError):
-        plan_notifications([], {"sre/x": '{"format": 99}'}, {}, [SRE], NOON, 0)
+        plan_notifications([], {"sre/x": '[99,["sre","x","y","breach"],null,false]'}, {}, [SRE], NOON, 0)
 
 
 class Outage:

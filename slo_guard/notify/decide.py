@@ -1,0 +1,88 @@
+"""One transition, one receiver: told, or not told and why. Changes the group to what is known afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from slo_guard.domain.alerts import Transition
+from slo_guard.domain.notifications import NotificationReason, NotToldReason, Route
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import AlertState, Reason
+from slo_guard.notify.compose import Ended
+from slo_guard.notify.groups import Facts, FiringSeries, Group
+
+
+@dataclass(slots=True)
+class News:
+    """What one message is going to say: series that fire, by the transition that said so, and series that ended."""
+
+    fresh: dict[LabelSet, int] = field(default_factory=dict)
+    ended: dict[LabelSet, Ended] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.fresh or self.ended)
+
+    @property
+    def transitions(self) -> list[int]:
+        """The numbers of the transitions that the message tells, ascending."""
+        return sorted([*self.fresh.values(), *(ended.end.seq for ended in self.ended.values())])
+
+    def reason(self, *, others_told: bool) -> NotificationReason:
+        """Return why the message is sent; ``others_told``: series of the group were told as firing before."""
+        if self.fresh:
+            return NotificationReason.SERIES_ADDED if others_told else NotificationReason.FIRST_NOTIFICATION
+        recovered = all(ended.end.reason is Reason.RECOVERED for ended in self.ended.values())
+        return NotificationReason.RECOVERED if recovered else NotificationReason.ENDED
+
+
+def take_in(
+    route: Route, group: Group, transition: Transition, news: News, *, source_down: bool, breach_told: bool
+) -> NotToldReason | None:
+    """Take ``transition`` into ``group`` and, if it is told, into ``news``; return why it is not told, None if it is.
+
+    ``source_down``: a failing collector is what makes the series fire. ``breach_told``: the series is at risk, and the
+    receiver has been told that its objective is breached.
+    """
+    if transition.to_state is AlertState.FIRING:
+        return _take_in_firing(route, group, transition, news, source_down=source_down)
+    if transition.to_state is AlertState.PENDING or transition.from_state is AlertState.PENDING:
+        return NotToldReason.PENDING
+    return _take_in_end(route, group, transition, news, breach_told=breach_told)
+
+
+def _take_in_firing(
+    route: Route, group: Group, transition: Transition, news: News, *, source_down: bool
+) -> NotToldReason | None:
+    labels = transition.key.labels
+    if labels in group.told:
+        return NotToldReason.ALREADY_TOLD
+    if transition.severity not in route.severities:
+        return NotToldReason.NOT_ROUTED
+    group.facts = Facts.of(transition)
+    series = FiringSeries.of(transition)
+    if source_down:
+        group.held[labels] = series
+        return NotToldReason.SOURCE_DOWN
+    group.held.pop(labels, None)
+    group.told[labels] = series
+    news.fresh[labels] = transition.seq
+    return None
+
+
+def _take_in_end(
+    route: Route, group: Group, transition: Transition, news: News, *, breach_told: bool
+) -> NotToldReason | None:
+    labels = transition.key.labels
+    was_held = group.held.pop(labels, None)
+    was_told = group.told.pop(labels, None)
+    if was_told is None:
+        # At a severity that this receiver does not hear of, its firing was none of its business.
+        routed = was_held is not None or transition.severity in route.severities
+        return NotToldReason.NEVER_TOLD_FIRING if routed else NotToldReason.NOT_ROUTED
+    # Told of the firing means told of the end, whatever severity a reload has given the rule meanwhile.
+    if breach_told:
+        return NotToldReason.SUPERSEDED_BY_BREACH
+    if not route.send_resolved:
+        return NotToldReason.RESOLVED_NOT_WANTED
+    news.ended[labels] = Ended(was_told, transition)
+    return None
