@@ -32,18 +32,31 @@ class BlockError(Exception):
 def pack_block(*columns: Column) -> bytes:
     """Return ``columns`` as one compressed block."""
     layout = _best_layout(columns)
-    return bytes([layout]) + deflate(b"".join(_pack(column, layout) for column in columns), layout)
+    return bytes([layout]) + _deflate(b"".join(_pack(column, layout) for column in columns), layout)
 
 
 def unpack_block(block: bytes) -> list[Any]:
     """Return the columns of a block; arrays are read-only. Raises ``BlockError``."""
+    return unpack_payload(inflate_block(block))
+
+
+def inflate_block(block: bytes) -> bytes:
+    """Return a block's payload: its layout byte and its columns, uncompressed. Raises ``BlockError``."""
     try:
-        return unpack_columns(zlib.decompress(memoryview(block)[1:]), block[0])
-    except (zlib.error, struct.error, ValueError, KeyError, IndexError) as error:
+        return block[:1] + zlib.decompress(memoryview(block)[1:])
+    except zlib.error as error:
         raise BlockError(str(error)) from error
 
 
-def deflate(payload: bytes, layout: int) -> bytes:
+def unpack_payload(payload: bytes) -> list[Any]:
+    """Return the columns of a payload; arrays are read-only. Raises ``BlockError``."""
+    try:
+        return _unpack(payload[1:], payload[0])
+    except (struct.error, ValueError, KeyError, IndexError) as error:
+        raise BlockError(str(error)) from error
+
+
+def _deflate(payload: bytes, layout: int) -> bytes:
     """Compress fast: level 1, and for byte planes run lengths only.
 
     Measured on 100,000 random float64: planes with run lengths take 7 ms and 6.6 bytes a sample, plain level 1
@@ -54,8 +67,7 @@ def deflate(payload: bytes, layout: int) -> bytes:
     return stream.compress(payload) + stream.flush()
 
 
-def unpack_columns(payload: bytes, layout: int) -> list[Any]:
-    """Return the columns of an uncompressed payload."""
+def _unpack(payload: bytes, layout: int) -> list[Any]:
     columns: list[Any] = []
     offset = 0
     while offset < len(payload):
@@ -108,7 +120,7 @@ def _best_layout(columns: Sequence[Column]) -> int:
     if longest is None or len(longest) < _PROBE // 8:
         return PLAIN
     head = np.ascontiguousarray(longest[:_PROBE], longest.dtype.newbyteorder("<"))
-    return PLANES if len(deflate(_planes(head), PLANES)) < len(deflate(head.tobytes(), PLAIN)) else PLAIN
+    return PLANES if len(_deflate(_planes(head), PLANES)) < len(_deflate(head.tobytes(), PLAIN)) else PLAIN
 
 
 def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

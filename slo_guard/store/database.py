@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from slo_guard.errors import StoreError
 from slo_guard.store.blocks import BlockError
 from slo_guard.store.sqlite import cause_of
+
+_PAUSE_SECONDS = 0.001
 
 
 class Database:
@@ -34,13 +37,27 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that holds the write lock from its start; rolled back if the block raises."""
-        with self._lock, self._named_errors("written"), self._writer.begin() as connection:
+        with self._lock, self._named_errors("written", BlockError), self._writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def write_in_background(self) -> Iterator[Connection]:
+        """One of many transactions in a row, behind which whoever waits for the lock gets it first.
+
+        Without the pause the thread that lets go of the lock takes it again before a waiting one has woken up.
+        """
+        with self.write() as connection:
+            yield connection
+        time.sleep(_PAUSE_SECONDS)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One transaction over a consistent view; it waits for nobody and nobody waits for it."""
-        with self._named_errors("read"), self._engine.begin() as connection:
+        # What is read was checked when it was written; what does not parse was damaged, or written by a newer version.
+        with (
+            self._named_errors("read", BlockError, ValueError, KeyError, TypeError),
+            self._engine.begin() as connection,
+        ):
             yield connection
 
     def close(self) -> None:
@@ -50,15 +67,14 @@ class Database:
             self._engine.dispose()
 
     @contextmanager
-    def _named_errors(self, done: str) -> Iterator[None]:
+    def _named_errors(self, done: str, *damage: type[Exception]) -> Iterator[None]:
         if self._closed:
             raise StoreError(f"the store {self.path} is closed")
         try:
             yield
         except DBAPIError as error:
-            # Idle connections may hold on to what made this fail (a file that was replaced, a disk that was
-            # full): the next call opens fresh ones.
-            self._engine.dispose()
+            # The pool keeps its connections: on a full disk a fresh one could not even make its shared-memory file,
+            # and then nothing could be read either. After a rollback they work again as soon as the cause is gone.
             raise StoreError(f"the store {self.path} cannot be {done}: {cause_of(error)}") from error
-        except BlockError as error:
-            raise StoreError(f"the store {self.path} cannot be {done}: it holds damaged data ({error})") from error
+        except damage as error:
+            raise StoreError(f"the store {self.path} cannot be {done}: it holds damaged data ({error!r})") from error

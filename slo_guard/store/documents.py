@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from sys import intern
 from typing import Any
 
@@ -17,6 +17,9 @@ from slo_guard.domain.kpi import Severity
 from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
 from slo_guard.domain.series import LabelSet, SeriesIndex
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
+
+# Not dataclasses.asdict, which copies deeply: tens of thousands of series may begin to fire at once.
+_TRANSITION_FIELDS = tuple(field.name for field in fields(Transition))
 
 
 def storable(text: str | None) -> str | None:
@@ -46,10 +49,13 @@ def index_from(content: bytes) -> SeriesIndex:
 
 def transition_text(transition: Transition) -> str:
     """Return a transition as JSON text."""
-    document = asdict(transition) | {
+    key = transition.key
+    document = {name: getattr(transition, name) for name in _TRANSITION_FIELDS} | {
+        "key": {"sprint": key.sprint, "kpi": key.kpi, "labels": key.labels, "kind": key.kind},
         "from_state": transition.from_state.label,
         "to_state": transition.to_state.label,
         "verdict": transition.verdict.label,
+        "annotations": dict(transition.annotations),
     }
     return json.dumps(document)
 

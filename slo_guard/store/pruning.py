@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, exists, func, select
@@ -26,31 +27,39 @@ _ROWS = 200
 _BYTES = 8 * 2**20
 
 
-def prune(database: Database, cutoff: float, max_bytes: int | None) -> int:
-    """Delete what is older than ``cutoff``, then the oldest readings while the data exceed ``max_bytes``."""
+def delete_aged(database: Database, cutoff: float) -> int:
+    """Delete what is older than ``cutoff``; returns rows deleted."""
     steps: Sequence[Callable[[Connection], int]] = (
         lambda connection: _delete_readings(connection, cutoff),
         lambda connection: _delete_changes(connection, cutoff),
         lambda connection: _delete_delivered(connection, cutoff),
         lambda connection: _delete_attempts(connection, cutoff),
-        lambda connection: _delete_over_bound(connection, max_bytes),
+        lambda connection: _forget_kpis(connection, cutoff),
+        delete_unreferenced,
     )
-    deleted = sum(_repeat(database, step) for step in steps)
-    deleted += _delete_transitions(database, cutoff)
-    with database.write() as connection:
-        deleted += _forget_kpis(connection, cutoff)
-        deleted += delete_unreferenced(connection)
-    more = True
-    while more:
-        with database.write() as connection:
-            more = give_back_pages(connection)
-    return deleted
+    return _delete_transitions(database, cutoff) + sum(_repeat(database, step) for step in steps)
+
+
+def delete_over_bound(database: Database, max_bytes: int) -> int:
+    """Delete the oldest readings while the data exceed ``max_bytes``; returns rows deleted."""
+    return _repeat(database, lambda connection: _delete_oldest(connection, max_bytes))
+
+
+def shrink(database: Database) -> None:
+    """Give the pages that deleting set free back to the file system."""
+    left = math.inf
+    while left:
+        before = left
+        with database.write_in_background() as connection:
+            left = give_back_pages(connection)
+        if left >= before:
+            return  # a database that was made without auto_vacuum keeps its free pages
 
 
 def _repeat(database: Database, step: Callable[[Connection], int]) -> int:
     deleted = 0
     while True:
-        with database.write() as connection:
+        with database.write_in_background() as connection:
             count = step(connection)
         if not count:
             return deleted
@@ -63,20 +72,22 @@ def _delete_readings(connection: Connection, cutoff: float) -> int:
     return _delete_some_readings(connection, rows, _BYTES)
 
 
-def _delete_over_bound(connection: Connection, max_bytes: int | None) -> int:
-    """Delete some of the oldest readings, and when there are none left, of the oldest verdict changes."""
-    if max_bytes is None:
-        return 0
+def _delete_oldest(connection: Connection, max_bytes: int) -> int:
+    """Delete some of the oldest readings, and when there are none left, of the oldest verdict changes.
+
+    Their label sets go with them at once: counted as used, they would cost readings that are younger.
+    """
     excess = used_bytes(connection) - max_bytes
     if excess <= 0:
         return 0
     oldest = select(READINGS.c.id, func.length(READINGS.c.block)).order_by(READINGS.c.id).limit(_ROWS)
     rows = [(row[0], row[1]) for row in connection.execute(oldest)]
     if rows:
-        return _delete_some_readings(connection, rows, min(excess, _BYTES))
+        return _delete_some_readings(connection, rows, min(excess, _BYTES)) + delete_unreferenced(connection)
     changes = select(VERDICT_CHANGES.c.id).order_by(VERDICT_CHANGES.c.id).limit(_ROWS)
     ids = connection.execute(changes).scalars().all()
-    return connection.execute(VERDICT_CHANGES.delete().where(VERDICT_CHANGES.c.id.in_(ids))).rowcount
+    deleted = connection.execute(VERDICT_CHANGES.delete().where(VERDICT_CHANGES.c.id.in_(ids))).rowcount
+    return deleted + delete_unreferenced(connection)
 
 
 def _delete_some_readings(connection: Connection, rows: Sequence[tuple[int, int]], max_bytes: int) -> int:
@@ -118,7 +129,7 @@ def _delete_transitions(database: Database, cutoff: float) -> int:
     """Delete old transitions with their decisions, unless unplanned or told by a message that was not delivered."""
     deleted, after = 0, 0
     while True:
-        with database.write() as connection:
+        with database.write_in_background() as connection:
             planned = planned_transition(connection)
             old = select(TRANSITIONS.c.seq).where(
                 TRANSITIONS.c.seq > after, TRANSITIONS.c.seq <= planned, TRANSITIONS.c.at < cutoff

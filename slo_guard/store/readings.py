@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, Select, or_, select
 
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.domain.readings import CollectionFailure, Observation, Reading
 from slo_guard.domain.series import SeriesIndex
-from slo_guard.store.blocks import unpack_block
+from slo_guard.store.blocks import inflate_block, unpack_payload
 from slo_guard.store.frames import FAILURE, EncodedObservation, decode_failure, decode_frame
 from slo_guard.store.indexes import SeriesIndexes
+from slo_guard.store.runs import RunMember, unpack_run
 from slo_guard.store.schema import COLLECTORS, PROGRESS, READINGS, SERIES_INDEX
 from slo_guard.store.statements import replace_rows
+
+_Waiting: TypeAlias = list[tuple[int, StoredObservation, Iterator[StoredObservation]]]
 
 _INDEXES_HELD = 16
 _ROWS_AT_ONCE = 16
@@ -32,15 +36,17 @@ class ObservationFilter:
     seen_until: float | None
     indicators: frozenset[str] | None
 
-    def takes(self, stored: StoredObservation) -> bool:
-        """Whether one observation passes."""
-        seen_at = stored.observation.seen_at
+    def spans(self, number: int, seen_at: float) -> bool:
+        """Whether an observation's number and ``seen_at`` pass."""
         return (
-            self.after_id < stored.id <= self.up_to_id
+            self.after_id < number <= self.up_to_id
             and (self.seen_from is None or seen_at >= self.seen_from)
             and (self.seen_until is None or seen_at <= self.seen_until)
-            and (self.indicators is None or not self.indicators.isdisjoint(_indicators_of(stored.observation)))
         )
+
+    def names(self, observation: Observation) -> bool:
+        """Whether one of an observation's indicators passes."""
+        return self.indicators is None or not self.indicators.isdisjoint(_indicators_of(observation))
 
 
 def save_observations(
@@ -100,12 +106,25 @@ def stream_observations(
 ) -> Iterator[StoredObservation]:
     """Yield the observations that pass ``wanted`` in ascending id, a few rows in memory at a time."""
     held: OrderedDict[int, SeriesIndex] = OrderedDict()
-    rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_selection(wanted))
-    for row in rows:
-        index = _index_of(connection, indexes, row, held)
-        stored = StoredObservation(row.id, _observation(row, index))
-        if wanted.takes(stored):
-            yield stored
+    # Runs of different indicators overlap: rows come by their first id, and a heap puts the observations in order.
+    waiting: _Waiting = []
+    for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_selection(wanted)):
+        yield from _pop_before(waiting, row.id)
+        _push_next(waiting, _observations_of(row, _index_of(connection, indexes, row, held), wanted))
+    yield from _pop_before(waiting, None)
+
+
+def _push_next(waiting: _Waiting, rest: Iterator[StoredObservation]) -> None:
+    stored = next(rest, None)
+    if stored is not None:
+        heapq.heappush(waiting, (stored.id, stored, rest))
+
+
+def _pop_before(waiting: _Waiting, number: int | None) -> Iterator[StoredObservation]:
+    while waiting and (number is None or waiting[0][0] < number):
+        _, stored, rest = heapq.heappop(waiting)
+        yield stored
+        _push_next(waiting, rest)
 
 
 def _selection(wanted: ObservationFilter) -> Select[Any]:
@@ -141,12 +160,27 @@ def _index_of(
     return index
 
 
-def _observation(row: Row[Any], index: SeriesIndex | None) -> Observation:
-    columns = unpack_block(row.block)
+def _observations_of(
+    row: Row[Any], index: SeriesIndex | None, wanted: ObservationFilter
+) -> Iterator[StoredObservation]:
+    """Yield the observations of one row, which may be a run of them."""
+    if row.id == row.last_id:
+        members = iter((RunMember(row.id, row.seen_at, row.at, inflate_block(row.block)),))
+    else:
+        members = unpack_run(row.block)
+    for member in members:
+        if wanted.spans(member.id, member.seen_at):
+            observation = _observation(row, index, member)
+            if wanted.names(observation):
+                yield StoredObservation(member.id, observation)
+
+
+def _observation(row: Row[Any], index: SeriesIndex | None, member: RunMember) -> Observation:
+    columns = unpack_payload(member.payload)
     if row.kind == FAILURE:
-        return decode_failure(columns, row.collector, row.seen_at)
-    frame = decode_frame(row.kind, columns, index, row.at)
-    return Reading(row.indicator, row.collector, row.seen_at, frame, row.rejected, row.example)
+        return decode_failure(columns, row.collector, member.seen_at)
+    frame = decode_frame(row.kind, columns, index, member.at)
+    return Reading(row.indicator, row.collector, member.seen_at, frame, row.rejected, row.example)
 
 
 def _indicators_of(observation: Observation) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ PROGRESS = Table(
     Column("id", Integer, primary_key=True),
     Column("last_observation", BigInteger, nullable=False),
     Column("last_seen_at", Double),
+    Column("compacted_until", Double),
     Column("reading_cursor", BigInteger, nullable=False),
     Column("evaluated_at", Double),
     Column("last_transition", BigInteger, nullable=False),

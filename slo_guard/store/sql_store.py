@@ -13,7 +13,7 @@ from slo_guard.domain.notifications import Decision, DeliveryOutcome, OutboxRow
 from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, PlanRecord, Store, StoredObservation
 from slo_guard.domain.readings import Collection
 from slo_guard.errors import StartError
-from slo_guard.store import evaluations, outbox, pruning, readings
+from slo_guard.store import compaction, evaluations, outbox, pruning, readings
 from slo_guard.store.database import Database
 from slo_guard.store.frames import encode_observation
 from slo_guard.store.indexes import SeriesIndexes
@@ -179,8 +179,16 @@ class SqlStore:
             return outbox.load_decisions(connection, after)
 
     def prune(self, now: float) -> int:
-        """Delete what has aged beyond the retention or the disk bound; returns rows deleted."""
-        return pruning.prune(self._database, now - self._retention_seconds, self._max_bytes)
+        """Delete what is beyond the retention or the disk bound; returns rows deleted.
+
+        In between, readings older than an hour are compacted, so that the bound takes fewer of them.
+        """
+        deleted = pruning.delete_aged(self._database, now - self._retention_seconds)
+        compaction.compact(self._database, now)
+        if self._max_bytes is not None:
+            deleted += pruning.delete_over_bound(self._database, self._max_bytes)
+        pruning.shrink(self._database)
+        return deleted
 
     def close(self) -> None:
         """Release files and connections; idempotent."""

@@ -33,6 +33,7 @@ def _create_shared() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("last_observation", sa.BigInteger, nullable=False),
         sa.Column("last_seen_at", sa.Double),
+        sa.Column("compacted_until", sa.Double),
         sa.Column("reading_cursor", sa.BigInteger, nullable=False),
         sa.Column("evaluated_at", sa.Double),
         sa.Column("last_transition", sa.BigInteger, nullable=False),
