@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from slo_guard.clock import iso
-from slo_guard.domain.kpi import Plan
+from slo_guard.domain.kpi import KPI, NoDataThen, Plan, Sprint
 from slo_guard.domain.ports import StoredObservation
-from slo_guard.domain.verdicts import SeriesVerdict
+from slo_guard.domain.verdicts import SeriesVerdict, Verdict, VerdictFrame
+from slo_guard.evaluate import Evaluation
+from slo_guard.evaluate.objectives import meets
 from slo_guard.evaluate.verdict_json import verdict_json
 from slo_guard.replay.steps import Stepper, grid
 
 MOST_STEPS = 100_000
 """Evaluations before the last one; a longer recording is stepped through for its end only."""
+
+_Key: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +44,74 @@ class EvaluatedAt:
 def evaluate_samples(
     plan: Plan, observations: Sequence[StoredObservation], at: float, *, most_steps: int = MOST_STEPS
 ) -> EvaluatedAt:
-    """Evaluate on the epoch's grid from the first sample on, then every KPI once at ``at`` (Unix seconds)."""
+    """Evaluate on the epoch's grid from the first sample on, then every KPI once at ``at`` (Unix seconds).
+
+    Only the KPIs whose alerts can depend on it are stepped through from the first sample; see :func:`_is_calm`.
+    """
     until = [stored for stored in observations if stored.observation.seen_at <= at]
     first = until[0].observation.seen_at if until else at
-    begin = _affordable_start(plan, first, at, most_steps)
-    stepper = Stepper(plan, until, first, at)
-    for now in grid(plan, begin, at):
-        if now < at:
-            stepper.step(now)
-    evaluation = stepper.step(at, judge_all=True)
-    rows = tuple(frame.row(position) for frame in evaluation.verdicts for position in range(len(frame.index)))
-    return EvaluatedAt(at, sprint_at(plan, at), rows, stepped_from=begin if begin > first else None)
+    lately = at - max((kpi.keep_firing_for_seconds + 2 * kpi.interval_seconds for kpi in plan.kpis), default=0.0)
+    recent = _frames(Stepper(plan, until, max(first, lately), at).walk())
+    last = {key: frames[-1] for key, frames in recent.items()}
+    restless = [kpi for kpi in plan.kpis if lately > first and not _is_calm(kpi, recent[_key(kpi)], at)]
+    heard = {indicator for stored in until for indicator in stored.observation.indicators}
+    silent = [kpi for kpi in restless if _is_silent(kpi, heard, plan.sprints[kpi.sprint], first)]
+    for kpi in silent:
+        # Nothing ever changes for it: it was evaluated first, and it is now.
+        alone = replace(plan, kpis=(kpi,))
+        stepper = Stepper(alone, (), first, at)
+        stepper.step(next(grid(alone, first, at)), judge_all=True)
+        last |= _last_frames([stepper.step(at, judge_all=True)])
+    stepped = replace(plan, kpis=tuple(kpi for kpi in restless if kpi not in silent))
+    begin = _affordable_start(stepped, first, at, most_steps)
+    if stepped.kpis:
+        last |= _last_frames(Stepper(stepped, until, begin, at).walk())
+    rows = [frame.row(row) for kpi in plan.kpis for frame in [last[_key(kpi)]] for row in range(len(frame.index))]
+    return EvaluatedAt(at, sprint_at(plan, at), tuple(rows), begin if stepped.kpis and begin > first else None)
+
+
+def _frames(evaluations: Iterable[Evaluation]) -> dict[_Key, list[VerdictFrame]]:
+    """Return each KPI's frames, in ascending time."""
+    frames: dict[_Key, list[VerdictFrame]] = {}
+    for evaluation in evaluations:
+        for frame in evaluation.verdicts:
+            frames.setdefault(_key(frame.kpi), []).append(frame)
+    return frames
+
+
+def _last_frames(evaluations: Iterable[Evaluation]) -> dict[_Key, VerdictFrame]:
+    """Return each KPI's newest frame, holding no other."""
+    return {_key(frame.kpi): frame for evaluation in evaluations for frame in evaluation.verdicts}
+
+
+def _key(kpi: KPI) -> _Key:
+    return kpi.sprint, kpi.id
+
+
+def _is_silent(kpi: KPI, heard: AbstractSet[str], sprint: Sprint, first: float) -> bool:
+    """Whether nothing is recorded of a KPI, so that its alert fires at the first evaluation and stays."""
+    nothing_recorded = heard.isdisjoint(kpi.indicators)
+    return nothing_recorded and kpi.no_data.then is NoDataThen.ALERT and first >= sprint.start_at
+
+
+def _is_calm(kpi: KPI, frames: Sequence[VerdictFrame], at: float) -> bool:
+    """Whether a KPI's breach alert is inactive at ``at`` and its verdicts are final, whatever was before ``frames``.
+
+    So it is when no series has given a reason to alert for as long as an alert keeps firing, unless what is
+    judged now depends on what was judged when it was due.
+    """
+    if kpi.due_at is not None and at >= kpi.due_at:
+        return False
+    return not any(_may_alert(kpi, frame) for frame in frames)
+
+
+def _may_alert(kpi: KPI, frame: VerdictFrame) -> bool:
+    reasons = frame.verdict == Verdict.MISSED
+    if kpi.no_data.then is not NoDataThen.OK:
+        reasons = reasons | (frame.verdict == Verdict.NO_DATA)
+    if kpi.resolve is not None:
+        reasons = reasons | ~meets(kpi.resolve, frame.value)
+    return bool(reasons.any())
 
 
 def sprint_at(plan: Plan, at: float) -> str | None:

@@ -23,6 +23,7 @@ class Stepper:
         self._plan = plan
         self._observations = observations
         self._seen_at = [stored.observation.seen_at for stored in observations]
+        self._first, self._last = first, last
         self._fed = 0
         self._state = EvaluationState.fresh()
         coming = {
@@ -37,6 +38,13 @@ class Stepper:
             if indicator in coming
         }
         self._state.awaiting = set(self._awaited_until)
+
+    def walk(self) -> Iterator[Evaluation]:
+        """Evaluate on the epoch's grid from ``first`` on, then every KPI once at ``last``."""
+        for now in grid(self._plan, self._first, self._last):
+            if now < self._last:
+                yield self.step(now)
+        yield self.step(self._last, judge_all=True)
 
     def step(self, now: float, *, origin: float = 0.0, judge_all: bool = False) -> Evaluation:
         """Evaluate the KPIs whose grid from ``origin`` has a point at ``now`` (or all); ``now`` may not go back."""

@@ -7,10 +7,14 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slo_guard.domain.kpi import (
     KPI,
     Measure,
+    NoData,
+    NoDataThen,
     Objective,
     Op,
     Plan,
@@ -24,9 +28,11 @@ from slo_guard.domain.kpi import (
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.domain.readings import GaugeFrame, IndicatorSpec, IndicatorType, Reading
 from slo_guard.domain.series import SeriesIndex
-from slo_guard.domain.verdicts import AlertState, Verdict
+from slo_guard.domain.verdicts import AlertState, Verdict, VerdictFrame
+from slo_guard.evaluate.verdict_json import verdict_json
 from slo_guard.replay.backtest import backtest, backtest_json
 from slo_guard.replay.eval_samples import evaluate_samples
+from slo_guard.replay.steps import Stepper
 
 T0 = 1783332000.0  # 2026-07-06T10:00:00Z, on every grid below
 SPRINT = Sprint("s", "", "UTC", date(2026, 7, 6), date(2026, 7, 17), T0 - 36000, T0 + 12 * 86400)
@@ -189,3 +195,63 @@ def test_samples_before_the_start_fill_the_windows_of_the_first_evaluation() -> 
     found = list(backtest(plan(worst), samples([9, *[0.5] * 20]), T0 + 300, T0 + 900))
 
     assert [(t.at - T0, t.to_state) for t in found] == [(300, AlertState.FIRING), (600, AlertState.INACTIVE)]
+
+
+_VALUES = st.lists(st.sampled_from([0.5, 1.1, 1.5, None]), min_size=1, max_size=40)
+
+
+@st.composite
+def _kpis(draw: st.DrawFn) -> KPI:
+    window = Window(WindowKind.SPRINT) if draw(st.booleans()) else Window(WindowKind.DURATION, 180.0)
+    measure = draw(
+        st.sampled_from(
+            [
+                Measure(Reducer.LAST, None, "last"),
+                Measure(Reducer.MAX, window, "max"),
+                Measure(Reducer.MEAN, window, "mean"),
+            ]
+        )
+    )
+    durations = st.sampled_from([0.0, 60.0, 150.0])
+    return kpi(
+        id=f"k{draw(st.integers(0, 10**6))}",
+        source=Single(Selection(draw(st.sampled_from(["a", "b", "never"])))),
+        measure=measure,
+        objective=Objective(Op.AT_MOST, 1.2, "at_most 1.2s"),
+        resolve=draw(st.sampled_from([None, Objective(Op.AT_MOST, 1.0, "at_most 1s")])),
+        for_seconds=draw(durations),
+        keep_firing_for_seconds=draw(durations),
+        no_data=NoData(draw(st.sampled_from([90.0, 300.0])), draw(st.sampled_from(list(NoDataThen))), 240.0),
+        interval_seconds=draw(st.sampled_from([30.0, 60.0, 90.0])),
+        due_at=draw(st.sampled_from([None, T0 + 600])),
+    )
+
+
+@given(
+    kpis=st.lists(_kpis(), min_size=1, max_size=3, unique_by=lambda rule: rule.id),
+    first=_VALUES,
+    second=_VALUES,
+    later=st.integers(0, 600),
+    at=st.integers(0, 3600),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_short_way_to_an_instant_gives_what_stepping_through_everything_gives(
+    kpis: list[KPI], first: list[float | None], second: list[float | None], later: int, at: int
+) -> None:
+    """Leaving out evaluations is for speed alone; it must not change one verdict or alert."""
+    recorded = [
+        Reading(name, "samples", start + 60 * k, GaugeFrame(FS, np.array([value]), start + 60 * k))
+        for name, values, start in (("a", first, T0 + 7), ("b", second, T0 + later))
+        for k, value in enumerate(values)
+        if value is not None and start + 60 * k <= T0 + at
+    ]
+    stored = [StoredObservation(k, each) for k, each in enumerate(sorted(recorded, key=lambda each: each.seen_at), 1)]
+    begin = stored[0].observation.seen_at if stored else T0 + at
+    expected: dict[str, VerdictFrame] = {}
+    for evaluation in Stepper(plan(*kpis), stored, begin, T0 + at).walk():
+        expected |= {frame.kpi.id: frame for frame in evaluation.verdicts}
+
+    result = evaluate_samples(plan(*kpis), stored, T0 + at)
+
+    every = [frame.row(row) for frame in (expected[rule.id] for rule in kpis) for row in range(len(frame.index))]
+    assert [verdict_json(row) for row in result.verdicts] == [verdict_json(row) for row in every]
