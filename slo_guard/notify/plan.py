@@ -18,7 +18,6 @@ from slo_guard.domain.verdicts import AlertState, Verdict
 from slo_guard.notify.compose import as_it_stands, compose
 from slo_guard.notify.decide import News, take_in
 from slo_guard.notify.groups import FiringSeries, Group, GroupHead, GroupKey
-from slo_guard.notify.outages import CollectorOutages
 
 
 def plan_notifications(
@@ -75,18 +74,20 @@ class _Run:
         self._alerts = alerts
         self._now = now
         self._judged_at = judged_at
-        self._outages = CollectorOutages(news, alerts)
+        self._source_back_at = {
+            dict(each.key.labels).get("collector", ""): each.at
+            for each in news
+            if each.key.kpi == COLLECTOR_UP and each.from_state is AlertState.FIRING
+        }
 
     def tell(self, route: Route, wave: Sequence[Transition]) -> None:
         """Decide on the transitions of one instant, each series at most once among them, and compose the messages."""
-        # Breaches first: whether an ended risk is superseded depends on whether the breach has been told.
-        for kind in (AlertKind.BREACH, AlertKind.RISK):
-            by_group: dict[GroupKey, list[Transition]] = {}
-            for transition in wave:
-                if transition.key.kind is kind:
-                    by_group.setdefault(GroupKey.of(route.receiver, transition.key), []).append(transition)
-            for key, members in by_group.items():
-                self._tell_group(route, key, members)
+        by_group: dict[GroupKey, list[Transition]] = {}
+        for transition in wave:
+            by_group.setdefault(GroupKey.of(route.receiver, transition.key), []).append(transition)
+        # Collectors first and breaches before risks: what has been told of them decides on what follows.
+        for key in sorted(by_group, key=lambda key: (key.kpi != COLLECTOR_UP, key.kind is AlertKind.RISK)):
+            self._tell_group(route, key, by_group[key])
 
     def _tell_group(self, route: Route, key: GroupKey, members: Sequence[Transition]) -> None:
         group = self._group(key)
@@ -99,7 +100,7 @@ class _Run:
                 group,
                 transition,
                 news,
-                source_down=self._is_caused_by_its_source(transition),
+                source_down=self._is_caused_by_its_source(key, transition),
                 breach_told=self._is_superseded(group, transition.key.labels),
             )
             if not_told is not None:
@@ -108,10 +109,18 @@ class _Run:
             message = self._compose(group, news.reason(others_told=others_told), news)
             self.decisions += [Decision(seq, route.receiver, message.key) for seq in news.transitions]
 
-    def _is_caused_by_its_source(self, transition: Transition) -> bool:
+    def _is_caused_by_its_source(self, key: GroupKey, transition: Transition) -> bool:
         if transition.verdict is not Verdict.NO_DATA or transition.key.kpi == COLLECTOR_UP:
             return False
-        return self._outages.any_down_at(transition.collectors, transition.at)
+        return self._was_told_of_outage(key, transition.collectors)
+
+    def _was_told_of_outage(self, key: GroupKey, collectors: Iterable[str]) -> bool:
+        """Whether the receiver has been told that one of ``collectors`` fails, and not yet that it is back.
+
+        One that does not hear of a collector's alert has nothing else to tell it, so nothing is held back from it.
+        """
+        told = self._group(GroupKey(key.receiver, "", COLLECTOR_UP, AlertKind.BREACH)).told
+        return any((("collector", collector),) in told for collector in collectors)
 
     def tell_what_was_held_back(self, route: Route) -> None:
         """Tell of the series whose source is back, or whose data is, and which fire all the same."""
@@ -132,13 +141,14 @@ class _Run:
 
     def _judged_with_its_source_back(self, group: Group, labels: LabelSet, series: FiringSeries) -> bool:
         back_at = series.source_back_at
-        if self._outages.any_down_now(series.collectors):
+        if self._was_told_of_outage(group.key, series.collectors):
             if back_at is not None:
                 self._touched.add(group.key.text)
                 group.held[labels] = series._replace(source_back_at=None)
             return False
         if back_at is None:
-            back_at = self._outages.back_since(series.collectors, self._now)
+            ends = [self._source_back_at[name] for name in series.collectors if name in self._source_back_at]
+            back_at = max(ends, default=self._now)
         judged = None if self._judged_at is None else self._judged_at.get((group.key.sprint, group.key.kpi))
         if judged is None or judged >= back_at:
             return True

@@ -439,6 +439,26 @@ def test_another_collectors_failure_holds_nothing_back() -> None:
     assert len(told) == 2
 
 
+def test_nothing_is_held_back_from_a_receiver_that_does_not_hear_of_the_source() -> None:
+    """A pager that takes pages alone, beside a collector whose alert is a ticket, would hear nothing at all."""
+    outage, planner = Outage(), Planner(Route("pager", (Severity.PAGE,)))
+    down = firing(1, key=COLLECTOR, at=NOON, severity=Severity.TICKET)
+
+    [told] = planner.run(down, outage.silent)
+
+    assert told.kpi == "ga_e2e_p95"
+
+
+def test_a_source_that_fails_at_the_same_evaluation_holds_back_as_well() -> None:
+    """Which of the two has the lower number is chance."""
+    planner = Planner()
+    silent = firing(1, key=FS, at=NOON, verdict=Verdict.NO_DATA, reason=Reason.SOURCE_FAILED)
+
+    [told] = planner.run(silent, firing(2, key=COLLECTOR, at=NOON))
+
+    assert told.kpi == COLLECTOR_UP
+
+
 def test_what_clears_when_the_source_is_back_is_never_told() -> None:
     """That is what holding back is for."""
     outage, planner = Outage(), Planner()
