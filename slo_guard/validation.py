@@ -12,13 +12,15 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeVar, Union
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import KeyPath, LocatedYaml
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _SECRET_WORDS = re.compile(r"pass|secret|token|auth|key|credential|url", re.IGNORECASE)
 _SCALAR_ERRORS = re.compile(r"(string|int|float|bool|decimal|number|literal|enum|none|path|url|finite|date|time)")
@@ -69,6 +71,56 @@ def problems(error: ValidationError, model: type[BaseModel], document: Any) -> t
             unknown = {details["type"] for details in group} == {"extra_forbidden"}
             found.append(Problem(path, "; or ".join(messages), unknown))
     return tuple(found)
+
+
+def checked_parts(
+    model: type[ModelT],
+    document: Mapping[str, Any],
+    named_after: type[BaseModel] | None = None,
+    context: Mapping[str, Any] | None = None,
+) -> tuple[ModelT | None, list[Problem]]:
+    """Return what is right in ``document`` as a model, and what is wrong.
+
+    Wrong fields are left out and the rest is tried again, so that one error hides no other; None where what
+    is left will not do. ``named_after``: the model whose field names and sentences the messages use;
+    ``context`` is pydantic's.
+    """
+    left = dict(document)
+    found: list[Problem] = []
+    for _ in range(len(document) + 2):
+        try:
+            return model.model_validate(left, context=context), found
+        except ValidationError as error:
+            faults = problems(error, named_after or model, left)
+        # What was left out for being wrong is not missing as well.
+        new = [fault for fault in faults if not fault.path or fault.path[0] in left or fault.path[0] not in document]
+        found += new
+        if not all(leave_out(left, fault) for fault in new) or not new:
+            break
+    return None, found
+
+
+def leave_out(document: dict[str, Any], fault: Problem) -> bool:
+    """Take what is wrong out of ``document``: an unknown field alone, else the whole top-level field.
+
+    Returns whether anything was left out.
+    """
+    if not fault.path:
+        return False
+    if not fault.unknown or len(fault.path) == 1:
+        return document.pop(str(fault.path[0]), None) is not None
+    top = str(fault.path[0])
+    document[top] = _without(document.get(top), fault.path[1:])
+    return True
+
+
+def _without(value: Any, path: KeyPath) -> Any:
+    if isinstance(value, dict):
+        pairs = ((k, v if k != path[0] else _without(v, path[1:])) for k, v in value.items())
+        return {k: v for k, v in pairs if len(path) > 1 or k != path[0]}
+    if isinstance(value, list) and isinstance(path[0], int) and len(path) > 1:
+        return [_without(inner, path[1:]) if at == path[0] else inner for at, inner in enumerate(value)]
+    return value
 
 
 def _other_branch_was_meant(path: KeyPath, group: list[ErrorDetails], grouped: Mapping[KeyPath, Any]) -> bool:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import KeyPath, LocatedYaml
 from slo_guard.rulebook.measures import NOT_SUPPORTED
 from slo_guard.rulebook.models import DefaultFields, KpiFields, KpiName, KpiRule, LaneFile, LaneHeader
-from slo_guard.validation import Problem, problems
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
+from slo_guard.validation import Problem, checked_parts, leave_out
 
 _LATER_FIELDS = ("pace", "drift", "when", "exclude", "error_budget", "gate")
 _MERGED_BY_KEY = ("no_data", "annotations", "where", "expect")
@@ -90,31 +88,6 @@ def read_lane(located: LocatedYaml, raw: Mapping[str, Any]) -> LaneDraft:
     return lane
 
 
-def checked_parts(
-    model: type[ModelT], document: Mapping[str, Any], named_after: type[BaseModel] | None = None
-) -> tuple[ModelT | None, list[Problem]]:
-    """Return what is right in ``document`` as a model, and what is wrong.
-
-    Wrong fields are left out and the rest is tried again, so that one error hides no other; None where what
-    is left will not do. ``named_after``: the model whose field names and sentences the messages use.
-    """
-    left = dict(document)
-    found: list[Problem] = []
-    for _ in range(len(document) + 2):
-        try:
-            return model.model_validate(left), found
-        except ValidationError as error:
-            faults = problems(error, named_after or model, left)
-        # What was left out for being wrong is not missing as well.
-        new = [
-            fault for fault in faults if not (fault.path and fault.path[0] in document and fault.path[0] not in left)
-        ]
-        found += [_reworded(fault) for fault in new]
-        if not all(_leave_out(left, fault) for fault in new) or not new:
-            break
-    return None, found
-
-
 def without_nulls(value: Any, path: KeyPath = ()) -> tuple[Any, list[KeyPath]]:
     """Return ``value`` without the fields that have no value, and the paths of those."""
     if isinstance(value, dict):
@@ -147,7 +120,7 @@ def _read_defaults(lane: LaneDraft, raw: Any) -> dict[str, Any]:
         lane.located.finding((*prefix, *fault.path), fault.message, key=fault.unknown) for fault in faults
     ]
     for fault in faults:
-        _leave_out(document, fault)
+        leave_out(document, fault)
     return document
 
 
@@ -199,7 +172,7 @@ def _checked_kpi(
         later.append(Problem(("indicator", "of" if "of" in source else "to"), message, True))
     names = {str(problem.path[0]) for problem in later}
     fields, faults = checked_parts(model, {k: v for k, v in document.items() if k not in names}, named_after)
-    return fields, [*later, *faults]
+    return fields, [*later, *map(_reworded, faults)]
 
 
 def _prepared(located: LocatedYaml, name: str, value: Any, path: KeyPath) -> Any:
@@ -219,26 +192,6 @@ def _reworded(fault: Problem) -> Problem:
     name = fault.path[-1] if fault.path else ""
     hint = _HINTS.get(name) if fault.unknown and isinstance(name, str) and len(fault.path) == 1 else None
     return Problem(fault.path, f"unknown field {name!r}; {hint}", True) if hint else fault
-
-
-def _leave_out(document: dict[str, Any], fault: Problem) -> bool:
-    """Take what is wrong out of ``document``: an unknown field alone, else the whole top-level field."""
-    if not fault.path:
-        return False
-    if not fault.unknown or len(fault.path) == 1:
-        return document.pop(str(fault.path[0]), None) is not None
-    top = str(fault.path[0])
-    document[top] = _without(document.get(top), fault.path[1:])
-    return True
-
-
-def _without(value: Any, path: KeyPath) -> Any:
-    if isinstance(value, dict):
-        pairs = ((k, v if k != path[0] else _without(v, path[1:])) for k, v in value.items())
-        return {k: v for k, v in pairs if len(path) > 1 or k != path[0]}
-    if isinstance(value, list) and isinstance(path[0], int) and len(path) > 1:
-        return [_without(inner, path[1:]) if at == path[0] else inner for at, inner in enumerate(value)]
-    return value
 
 
 def _places(path: KeyPath, inherited: frozenset[KeyPath]) -> Iterator[KeyPath]:

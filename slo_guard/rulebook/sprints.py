@@ -12,8 +12,8 @@ from slo_guard.domain.kpi import Sprint
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import LocatedYaml
 from slo_guard.rulebook.calendar import day_start, parse_date, zone
-from slo_guard.rulebook.drafts import checked_parts
 from slo_guard.rulebook.models import SprintFile
+from slo_guard.validation import checked_parts
 
 _MAX_DAYS = 366
 
