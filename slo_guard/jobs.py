@@ -65,7 +65,7 @@ class EvaluationBacklog:
         except StoreError as error:
             self.error = error
         else:
-            self.record = self.error = None
+            self.record = None
 
 
 def evaluate_once(
@@ -73,10 +73,13 @@ def evaluate_once(
 ) -> Evaluation:
     """Evaluate what is due in ``plan`` at ``now`` and make it durable (hop 2), with what ``backlog`` still holds.
 
-    Raises ``StoreError`` when readings cannot be read; then nothing was evaluated. When the result cannot be
-    stored it stays in ``backlog`` (``backlog.error`` says why) and is returned all the same: what is shown goes on.
+    Goes on without a store: readings that cannot be read make KPIs stale, and a result that cannot be stored
+    stays in ``backlog``, whose ``error`` says why. What is shown is then right all the same.
     """
-    observations = store.observations(after_id=state.reading_cursor, seen_until=to_unix(now))
+    try:
+        observations = list(store.observations(after_id=state.reading_cursor, seen_until=to_unix(now)))
+    except StoreError as error:
+        observations, backlog.error = [], error
     evaluation = evaluate(plan, observations, state, now)
     if not evaluation.skipped:
         backlog.add(evaluation.record)

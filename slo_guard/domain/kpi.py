@@ -258,6 +258,10 @@ class Plan:
         hit = {step for step in steps if (now + 1e-6) // step * step > last + 1e-6}
         return replace(self, due=frozenset(kpi.id for kpi in self.kpis if kpi.interval_seconds in hit))
 
+    def last_evaluation(self, now: float) -> float:
+        """Return the last grid point of any KPI at or before ``now``; raises ``ValueError`` without KPIs."""
+        return max((now + 1e-6) // step * step for step in {kpi.interval_seconds for kpi in self.kpis})
+
     def next_evaluation(self, after: float, origin: float = 0.0) -> float:
         """Return the first grid point of any KPI strictly later than ``after``; raises ``ValueError`` without KPIs."""
         return min(

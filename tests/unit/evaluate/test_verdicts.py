@@ -192,7 +192,7 @@ def test_stale_sample_is_no_data_and_has_no_value():
 
 
 def test_failing_source_says_so():
-    """ "No data" alone sends people to the wrong team."""
+    """Hearing only of missing data sends people to the wrong team."""
     kpi = a_kpi(objective=an_objective("at_most", 1.0))
 
     frame = judged(kpi, [a_failure("a", T0)], T0 + 1)

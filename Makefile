@@ -1,0 +1,48 @@
+# slo_guard: `make run` sets everything up and starts the demo; `make test` sets everything up and runs all tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+LOCKS  := deploy/requirements
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench peers lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: $(VENV)/run.stamp ## set up and start the demo: the daemon on a simulated Mission Control
+	$(BIN)/slo-guard demo
+
+test: $(VENV)/dev.stamp peers lint ## set up, lint, and run all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/dev.stamp peers ## measure; see tests/benchmarks/README.md
+	$(BIN)/python -m tests.benchmarks
+
+peers: ## install the real peers (prometheus, promtool, alertmanager) where this user may
+	@deploy/install-peers
+
+lock: $(VENV)/dev.stamp ## resolve the lock files anew from pyproject.toml
+	$(BIN)/pip install --quiet uv
+	deploy/requirements/resolve $(BIN)/uv
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+$(VENV)/pyvenv.cfg:
+	@deploy/make-venv "$(PYTHON)" $(VENV)
+
+$(VENV)/run.stamp: $(VENV)/pyvenv.cfg $(LOCKS)/build.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/build.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp $(LOCKS)/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.lock
+	@touch $@

@@ -1,0 +1,45 @@
+"""``slo-guard run``: the daemon."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from slo_guard import logs
+from slo_guard.app import run_daemon
+from slo_guard.clock import monotonic
+
+_LEAVE_WITHIN_SECONDS = 2.0
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("config/slo-guard.yaml"),
+    show_default=True,
+    help="The daemon's config file.",
+)
+def run(config_path: Path) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C; SIGHUP reads the files again."""
+    logs.configure()
+    leave(run_daemon(config_path, on_ready=lambda url: click.echo(f"slo_guard is ready: {url}", err=True)))
+
+
+def leave(code: int) -> None:
+    """End the process within seconds, even while a collector waits for a source that hangs.
+
+    Python would wait for such threads, up to their time-outs. All that must be kept has been committed by now.
+    """
+    deadline = monotonic() + _LEAVE_WITHIN_SECONDS
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, deadline - monotonic()))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,338 @@
+"""One cycle of slo_guard beside Prometheus's rule evaluation on the same series, in the same run.
+
+`python -m tests.benchmarks.bench_cycle [SERIES …]`: seven KPIs like the shipped lanes over 1, 100, 10,000 and
+100,000 series each. A cycle is: collect nine indicators over HTTP (parsed), store them, evaluate, store, render.
+One series in a hundred breaches, and does so throughout. The source runs in a process of its own on core 1,
+slo_guard on core 0; Prometheus (Debian's) runs with both, scrapes the same series and evaluates seven equal rules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from slo_guard.clock import from_unix
+from slo_guard.collect import COLLECTORS
+from slo_guard.domain.kpi import (
+    KPI,
+    Measure,
+    Objective,
+    Op,
+    Plan,
+    RatioPair,
+    Reducer,
+    Selection,
+    Single,
+    Sprint,
+    Window,
+    WindowKind,
+)
+from slo_guard.domain.readings import IndicatorType
+from slo_guard.evaluate import EvaluationState
+from slo_guard.expose.render import KpiRenderer
+from slo_guard.jobs import EvaluationBacklog, collect_once, evaluate_once
+from slo_guard.store import open_store
+
+INDICATORS = {
+    "sev1_total": "counter",
+    "burn_active": "bool",
+    "query_p95_seconds": "percentile",
+    "ga_p95_seconds": "percentile",
+    "complaints_total": "counter",
+    "requests_total": "counter",
+    "audits_passed_total": "counter",
+    "audits_total": "counter",
+    "drill_logged": "bool",
+}
+WARM_CYCLES, CYCLES = 2, 7
+PROMETHEUS_RULES = {
+    "Sev1": "increase(sev1_total[5m]) != 0",
+    "Burn": "avg_over_time(burn_active[5m]) * 300 >= 600",
+    "Query": "query_p95_seconds > 0.83",
+    "Ga": "ga_p95_seconds > 1.16",
+    "Complaints": "rate(complaints_total[5m]) / rate(requests_total[5m]) >= 0.008",
+    "Audits": "rate(audits_passed_total[5m]) / rate(audits_total[5m]) < 0.99",
+    "Drill": "drill_logged != 1",
+}
+
+
+def sample(indicator: str, series: int, cycle: int) -> np.ndarray:
+    """Return the values of an indicator in a cycle: fresh numbers, one series in a hundred beyond its limit."""
+    bad = np.arange(series) % 100 == 99
+    noise = np.random.default_rng([cycle, len(indicator)]).random(series)
+    match indicator:
+        case "sev1_total" | "burn_active":
+            return np.where(bad, 1.0, 0.0) if indicator == "burn_active" else np.where(bad, 1.0 + cycle, 3.0)
+        case "query_p95_seconds" | "ga_p95_seconds":
+            return np.where(bad, 2.0, 0.5 + 0.3 * noise)
+        case "complaints_total":
+            return np.where(bad, 100.0 * cycle, 1.0 * cycle)
+        case "requests_total" | "audits_total":
+            return np.full(series, 1000.0 * (cycle + 1))
+        case "audits_passed_total":
+            return np.where(bad, 900.0 * (cycle + 1), 999.0 * (cycle + 1))
+    return np.where(bad, 0.0, 1.0)
+
+
+def serve(series: int, port: int) -> None:
+    """Serve the query API and a /metrics page over the same series; runs in a process of its own."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    from urllib.parse import parse_qs, urlsplit
+
+    names = [f'"tenant":"t{n:06d}","region":"eu-west-{n % 3}"' for n in range(series)]
+    cycles: dict[str, int] = {}
+
+    def answer(query: str) -> bytes:
+        cycle = cycles[query] = cycles.get(query, 0) + 1
+        rows = zip(names, sample(query, series, cycle).tolist(), strict=True)
+        inner = ",".join(f'{{"metric":{{{name}}},"value":[{cycle * 30}.5,"{value!r}"]}}' for name, value in rows)
+        return f'{{"status":"success","data":{{"resultType":"vector","result":[{inner}]}}}}'.encode()
+
+    def page() -> bytes:
+        cycle = cycles["page"] = cycles.get("page", 0) + 1
+        lines = []
+        for indicator in INDICATORS:
+            lines.append(f"# TYPE {indicator} {'counter' if indicator.endswith('_total') else 'gauge'}\n")
+            for n, value in enumerate(sample(indicator, series, cycle).tolist()):
+                lines.append(f'{indicator}{{tenant="t{n:06d}",region="eu-west-{n % 3}"}} {value!r}\n')
+        return "".join(lines).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one write an answer: two would wait for each other's acknowledgement
+
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            self._say(page() if url.path == "/metrics" else answer(parse_qs(url.query)["query"][0]))
+
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self._say(answer(form["query"][0]))
+
+        def _say(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def plan() -> Plan:
+    """Return seven KPIs like those of the shipped lanes, each by tenant."""
+    sprint = Sprint("s", "S", "UTC", date(2026, 7, 6), date(2026, 7, 17), 1_000_000.0, 2_000_000.0)
+    whole, day = Window(WindowKind.SPRINT), Window(WindowKind.DURATION, 86400.0)
+
+    def kpi(name: str, source: Single | RatioPair, measure: Measure, op: Op, bound: float, kind: str) -> KPI:
+        objective = Objective(op, bound, f"{op.value} {bound}")
+        return KPI(
+            id=name,
+            sprint="s",
+            lane="lane",
+            source=source,
+            measure=measure,
+            type=IndicatorType(kind),
+            unit=None,
+            objective=objective,
+            by=("tenant",),
+            min_coverage=0.0,
+            interval_seconds=30.0,
+        )
+
+    def one(name: str) -> Single:
+        return Single(Selection(name))
+
+    last = Measure(Reducer.LAST, None, "last")
+    kpis = (
+        kpi("sev1", one("sev1_total"), Measure(Reducer.INCREASE, whole, ""), Op.EQUALS, 0, "counter"),
+        kpi("burn", one("burn_active"), Measure(Reducer.TOTAL, whole, ""), Op.BELOW, 600, "bool"),
+        kpi("query", one("query_p95_seconds"), last, Op.AT_MOST, 0.83, "percentile"),
+        kpi("ga", one("ga_p95_seconds"), last, Op.AT_MOST, 1.16, "percentile"),
+        kpi(
+            "complaints",
+            RatioPair(Selection("complaints_total"), Selection("requests_total"), "bad"),
+            Measure(Reducer.RATIO, day, ""),
+            Op.BELOW,
+            0.008,
+            "counter",
+        ),
+        kpi(
+            "audits",
+            RatioPair(Selection("audits_passed_total"), Selection("audits_total"), "good"),
+            Measure(Reducer.RATIO, whole, ""),
+            Op.AT_LEAST,
+            0.99,
+            "counter",
+        ),
+        kpi("drill", one("drill_logged"), last, Op.IS, 1, "bool"),
+    )
+    return Plan({"s": sprint}, kpis)
+
+
+def measure_slo_guard(port: int) -> dict[str, float]:
+    """Run cycles and return medians: seconds by stage, CPU seconds, and peak memory in MiB."""
+    kind = COLLECTORS["prometheus"]
+    indicators = [{"name": name, "type": type_, "query": name} for name, type_ in INDICATORS.items()]
+    options = kind.options.model_validate(
+        {
+            "name": "bench",
+            "type": "prometheus",
+            "url": f"http://127.0.0.1:{port}",
+            "backfill": False,
+            "indicators": indicators,
+            "timeout": "120s",
+            "http": {"max_response": "256MiB", "read_timeout": "100s", "total_timeout": "110s"},
+        }
+    )
+    folder = Path(tempfile.mkdtemp())
+    collector, store = kind.build(options, None), open_store(folder / "bench.db")
+    guarded, state, backlog, renderer = plan(), EvaluationState.fresh(), EvaluationBacklog(), KpiRenderer()
+    frames: dict[tuple[str, str], object] = {}
+    rows: list[dict[str, float]] = []
+    for cycle in range(WARM_CYCLES + CYCLES):
+        now = from_unix(1_000_000.0 + 30.0 * cycle)
+        gc.collect()
+        marks, cpu = [time.perf_counter()], time.process_time()
+        collect_once(collector, store, now)
+        marks.append(time.perf_counter())
+        evaluation = evaluate_once(guarded, store, state, now, backlog)
+        marks.append(time.perf_counter())
+        frames |= {(frame.kpi.sprint, frame.kpi.id): frame for frame in evaluation.verdicts}
+        page = renderer.render(list(frames.values()), state.alerts, guarded.kpis)
+        marks.append(time.perf_counter())
+        row = dict(zip(("collect and store", "evaluate and store", "render"), np.diff(marks), strict=True))
+        rows.append({**row, "whole": marks[-1] - marks[0], "cpu": time.process_time() - cpu, "page": len(page) / 2**20})
+    collector.close()
+    store.close()
+    shutil.rmtree(folder)
+    medians = {name: statistics.median(row[name] for row in rows[WARM_CYCLES:]) for name in rows[0]}
+    return medians | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: list[str], url: str, core: int | None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends, once ``url`` answers."""
+    pinned = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=pinned)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(url, timeout=60).close()
+                break
+            time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def measure_prometheus(source_port: int, series: int) -> dict[str, float] | None:
+    """Let Prometheus scrape the same series and evaluate equal rules; None where it is not installed."""
+    if shutil.which("prometheus") is None:
+        return None
+    every = 2 if series <= 10_000 else 10
+    folder, port = Path(tempfile.mkdtemp()), free_port()
+    rules = [{"alert": name, "expr": expr, "for": "0s"} for name, expr in PROMETHEUS_RULES.items()]
+    (folder / "rules.yml").write_text(json.dumps({"groups": [{"name": "kpis", "rules": rules}]}))
+    scrape = {"job_name": "source", "static_configs": [{"targets": [f"127.0.0.1:{source_port}"]}]}
+    times = {"scrape_interval": f"{every}s", "scrape_timeout": f"{every}s", "evaluation_interval": f"{every}s"}
+    config = {"global": times, "rule_files": ["rules.yml"], "scrape_configs": [scrape]}
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+    base = f"http://127.0.0.1:{port}"
+
+    def metric(name: str) -> float:
+        text = urllib.request.urlopen(f"{base}/metrics", timeout=60).read().decode()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
+
+    with running(command, f"{base}/-/ready", None):
+        time.sleep(4 * every)
+        before, cpu, durations = (
+            metric("prometheus_rule_group_iterations_total"),
+            metric("process_cpu_seconds_total"),
+            [],
+        )
+        for _ in range(5):
+            time.sleep(every)
+            durations.append(metric("prometheus_rule_group_last_duration_seconds"))
+        cycles = max(1.0, metric("prometheus_rule_group_iterations_total") - before)
+        result = {
+            "evaluate": statistics.median(durations),
+            "cpu": (metric("process_cpu_seconds_total") - cpu) / cycles,
+            "memory": metric("process_resident_memory_bytes") / 2**20,
+        }
+    shutil.rmtree(folder)
+    return result
+
+
+def report(series: int) -> None:
+    """Measure one size and print its lines."""
+    port = free_port()
+    serving = [sys.executable, "-m", "tests.benchmarks.bench_cycle", "--serve", str(series), str(port)]
+    with running(serving, f"http://127.0.0.1:{port}/metrics", core=1):
+        child = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.bench_cycle", "--cycle", str(port)],
+            capture_output=True,
+            text=True,
+            check=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {0}),
+        )
+        ours = json.loads(child.stdout)
+        peer = measure_prometheus(port, series)
+    judged = 7 * series
+    stages = ", ".join(
+        f"{name} {ours[name] * 1e3:,.1f} ms" for name in ("collect and store", "evaluate and store", "render")
+    )
+    print(f"{series:>7,} series x 7 KPIs: cycle {ours['whole'] * 1e3:,.1f} ms ({stages})")
+    print(
+        f"{'':>24} CPU {ours['cpu']:.3f} s, peak {ours['memory']:,.0f} MiB, page {ours['page']:.1f} MiB,"
+        f" {ours['evaluate and store'] / judged * 1e6:.2f} us a series evaluated and stored"
+    )
+    if peer is not None:
+        ratio = peer["evaluate"] / ours["evaluate and store"]
+        print(
+            f"{'':>24} Prometheus: 7 rules {peer['evaluate'] * 1e3:,.1f} ms ({ratio:.1f} times ours),"
+            f" CPU {peer['cpu']:.3f} s a cycle with its scrape ({peer['cpu'] / ours['cpu']:.1f} times), {peer['memory']:,.0f} MiB"
+        )
+
+
+def main() -> None:
+    """Run all sizes, or the part that a child process is asked for."""
+    match sys.argv[1:]:
+        case ["--serve", series, port]:
+            serve(int(series), int(port))
+        case ["--cycle", port]:
+            print(json.dumps(measure_slo_guard(int(port))))
+        case sizes:
+            for series in [int(size) for size in sizes] or [1, 100, 10_000, 100_000]:
+                report(series)
+
+
+if __name__ == "__main__":
+    main()
