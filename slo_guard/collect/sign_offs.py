@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -66,8 +65,9 @@ def read_evidence(path: Path) -> EvidenceFile:
 
 
 def _entries(located: LocatedYaml) -> EvidenceFile:
-    if located.findings and (located.value is None or located.mended_lines):
-        raise CollectionError("not_yaml", str(located.findings[0]))
+    of_the_file = [finding for finding in located.findings if _entry_of(finding.path) is None]
+    if of_the_file or located.mended_lines:
+        raise CollectionError("not_yaml", str((of_the_file or located.findings)[0]))
     items = [] if located.value is None else located.value
     if not isinstance(items, list):
         raise CollectionError("wrong_shape", f"{located.file}: not a list of sign-offs; begin each with '- indicator:'")
@@ -84,9 +84,10 @@ def _entries(located: LocatedYaml) -> EvidenceFile:
     return EvidenceFile(tuple(entries), tuple(wrong))
 
 
-def _entry_of(path: str) -> int:
+def _entry_of(path: str) -> int | None:
+    """Return the entry that a finding's path such as ``[3].by`` lies in, None for one of the file as a whole."""
     number = path[1:].partition("]")[0]
-    return int(number) if number.isdigit() else -1
+    return int(number) if number.isdigit() else None
 
 
 def _entry(item: Any, problem: str | None) -> Entry:
@@ -144,9 +145,11 @@ def parse_instant(value: Any, field: str) -> float:
             f"{field} {value[:40]!r} lacks {'a time zone' if ':' in value else 'the time of day'}; {example}"
         )
     try:
-        return to_unix(instant)
+        seconds = to_unix(instant)
+        iso(seconds)
     except (OverflowError, ValueError):
         raise ValueError(f"{field} {value[:40]!r} is out of range; {example}") from None
+    return seconds
 
 
 def append_sign_off(path: Path, entry: Entry) -> None:
@@ -167,15 +170,15 @@ def append_sign_off(path: Path, entry: Entry) -> None:
 
 def _with_entry(target: Path, entry: Entry) -> str:
     """Return the file's text with ``entry`` added, having read it back: only the new entry may be new."""
-    text = target.read_text(encoding="utf-8") if target.exists() else _HEADER
+    text = target.read_bytes().decode("utf-8") if target.exists() else _HEADER
+    located = load_text(text, str(target))
     try:
-        before = _entries(load_text(text, str(target)))
+        before = _entries(located)
     except CollectionError as error:
         raise EvidenceFileError(f"cannot add to it: {error}") from None
     if before.entries or before.wrong:
-        column = load_text(text, str(target)).position((0,)).column
-        dash = text.splitlines()[load_text(text, str(target)).position((0,)).line - 1][: column - 1].find("-")
-        indent = " " * max(dash, 0)
+        first = located.position((0,))
+        indent = " " * max(0, text.split("\n")[first.line - 1][: first.column - 1].find("-"))
     else:
         indent, stripped = "", text.rstrip()
         text = stripped[: -len("[]")] if stripped.endswith("[]") else text
@@ -192,7 +195,7 @@ def _with_entry(target: Path, entry: Entry) -> str:
 
 
 def _entry_text(entry: Entry, indent: str) -> str:
-    """Return an entry as YAML. Texts are written as JSON strings, which YAML reads as they are."""
+    """Return an entry as YAML."""
     sign_off = entry.sign_off
     fields = {
         "indicator": _quoted(entry.indicator),
@@ -213,7 +216,12 @@ def _entry_text(entry: Entry, indent: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    """Return ``text`` in double quotes, with YAML's escapes for what is not printable."""
+    escaped = "".join(
+        f"\\{character}" if character in '"\\' else character if character.isprintable() else f"\\U{ord(character):08x}"
+        for character in text
+    )
+    return f'"{escaped}"'
 
 
 @contextmanager
@@ -232,9 +240,9 @@ def _replace(target: Path, text: str) -> None:
     mode = target.stat().st_mode & 0o7777 if target.exists() else 0o644
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with os.fdopen(handle, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
-            stream.write(text)
+            stream.write(text.encode())
             stream.flush()
             os.fsync(stream.fileno())
         Path(name).replace(target)
