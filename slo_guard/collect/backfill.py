@@ -16,7 +16,7 @@ import orjson
 
 MAX_TRIES: Final = 3
 MAX_POINTS: Final = 11_000
-MAX_VALUES: Final = 5_000_000
+MAX_VALUES: Final = 20_000_000
 MAX_CHUNK_VALUES: Final = 400_000
 GAP_INTERVALS: Final = 2.5
 _CURSOR_VERSION: Final = 1
@@ -68,7 +68,7 @@ def missing_stretch(
     """Return what lies between what was read and ``now``, or None if nothing is missing.
 
     Before the first sample that is all since ``history_from``; later, if ``gaps``, any time longer than 2.5
-    intervals. The step is the interval, made longer so that there are at most 11,000 points and 5 million values.
+    intervals. The step is the interval, made longer so that there are at most 11,000 points and 20 million values.
     """
     if history_from is None or progress.gave_up:
         return None

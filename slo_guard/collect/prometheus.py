@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import promql_parser
@@ -37,6 +37,8 @@ from slo_guard.domain.readings import (
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.errors import CollectionError
 from slo_guard.http_session import HttpError, HttpSession, HttpUrl, Response
+
+AnswerT = TypeVar("AnswerT")
 
 _WORKERS: Final = 4
 _LONGEST_GET: Final = 2000
@@ -131,24 +133,37 @@ class PrometheusCollector:
         """Ask all queries at the instant ``now``, with what was missed before it; see the port."""
         ends = monotonic() + self._options.timeout
         before = decode_progress(cursor)
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix=f"collect-{self.name}")
-        runs: list[Future[_Part]] = [
-            self._pool.submit(query.run, now, before.get(query.name, Progress()), ends) for query in self._queries
-        ]
+        runs = self._start(now, before, ends)
         # A name server that does not answer cannot be interrupted: such a query is left behind, not waited for.
         wait(runs, timeout=max(0.0, ends - monotonic()) + _GRACE_SECONDS)
-        parts = [
-            run.result()
-            if run.done()
-            else query.failed(now, before.get(query.name, Progress()), "timeout", "no answer in time")
-            for query, run in zip(self._queries, runs, strict=True)
-        ]
-        for run in runs:
-            run.cancel()
+        parts: list[_Part] = []
+        for query, run in zip(self._queries, runs, strict=True):
+            if run.cancelled():
+                parts.append(
+                    query.failed(now, before.get(query.name, Progress()), "closed", "the collector was closed")
+                )
+            elif run.done():
+                parts.append(run.result())
+            else:
+                run.cancel()
+                parts.append(query.failed(now, before.get(query.name, Progress()), "timeout", "no answer in time"))
         after = {query.name: part.progress for query, part in zip(self._queries, parts, strict=True)}
         observations = tuple(item for part in parts for item in part.observations)
         return Collection(self.name, now, observations, encode_progress(after))
+
+    def _start(self, now: float, before: Mapping[str, Progress], ends: float) -> list[Future[_Part]]:
+        pool = self._pool
+        if pool is None:
+            self._pool = pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix=f"collect-{self.name}")
+        runs: list[Future[_Part]] = []
+        for query in self._queries:
+            try:
+                runs.append(pool.submit(query.run, now, before.get(query.name, Progress()), ends))
+            except RuntimeError:
+                # Closed by a reload meanwhile.
+                runs.append(Future())
+                runs[-1].cancel()
+        return runs
 
     def close(self) -> None:
         """Release threads and connections; idempotent."""
@@ -182,7 +197,7 @@ class _Query:
     def run(self, now: float, progress: Progress, ends: float) -> _Part:
         """Return the present, after what is missing of the past."""
         try:
-            vector = self._parser.parse(self._ask("query", {"time": f"{now:.3f}"}, ends))
+            vector = self._ask("query", {"time": f"{now:.3f}"}, ends, self._parser.parse)
             present = self._reading(
                 vector.layout, vector.values, at=now, now=now, rejected=Rejections(vector.rejected, vector.example)
             )
@@ -209,11 +224,15 @@ class _Query:
         """Read as much of the history as there is time for; the present comes once the past is complete."""
         readings: list[Observation] = []
         problem: HttpError | CollectionError | None = None
+        most = chunk_points(len(vector.layout.index))
         while True:
-            chunk = missing.first(chunk_points(len(vector.layout.index)))
+            chunk = missing.first(most)
             try:
                 readings += self._history(chunk, vector.layout.index, progress.at, now, ends)
             except (HttpError, CollectionError) as error:
+                if chunk.count > 1 and _was_too_much(error):
+                    most = max(1, chunk.count // 8)
+                    continue
                 problem = error
                 break
             progress = Progress(at=chunk.end, step=missing.step)
@@ -236,12 +255,8 @@ class _Query:
         A point without any gives none: whether nothing was there or nobody looked cannot be told afterwards,
         and to take it for observed would turn silence green.
         """
-        body = self._ask(
-            "query_range",
-            {"start": f"{chunk.start:.3f}", "end": f"{chunk.end:.3f}", "step": f"{chunk.step:.3f}"},
-            ends,
-        )
-        matrix = parse_matrix(body)
+        points = {"start": f"{chunk.start:.3f}", "end": f"{chunk.end:.3f}", "step": f"{chunk.step:.3f}"}
+        matrix = self._ask("query_range", points, ends, parse_matrix)
         usable = (matrix.times < now) & (matrix.times > (-np.inf if after is None else after))
         times, columns = np.unique(matrix.times[usable], return_inverse=True)
         layout = layout_within(matrix.label_sets, index)
@@ -285,8 +300,8 @@ class _Query:
             self._buckets = (index, bucket_layout(index, previous=previous))
         return self._buckets[1]
 
-    def _ask(self, endpoint: str, params: Mapping[str, str], ends: float) -> bytes:
-        """Return the body of an answer; by GET, or by POST where the query is too long for a URL."""
+    def _ask(self, endpoint: str, params: Mapping[str, str], ends: float, parse: Callable[[bytes], AnswerT]) -> AnswerT:
+        """Return a parsed answer; asked for by GET, or by POST where the query is too long for a URL."""
         url = f"{self._url}/api/v1/{endpoint}"
         query = {"query": self._indicator.query, **params}
         if len(self._indicator.query) <= _LONGEST_GET:
@@ -295,7 +310,15 @@ class _Query:
             answer = self._session.post(url, form=query, idempotent=True, deadline=ends)
         if not 200 <= answer.status < 300:
             raise _refusal(answer)
-        return answer.body
+        try:
+            return parse(answer.body)
+        except CollectionError as error:
+            raise CollectionError(error.reason, f"{answer.url}: {error}") from None
+
+
+def _was_too_much(error: HttpError | CollectionError) -> bool:
+    """Whether fewer points at once may succeed: there were more series then, or the server has a limit of its own."""
+    return error.reason == "too_large" or (error.reason == "query_error" and "too many samples" in str(error))
 
 
 def _refusal(answer: Response) -> CollectionError:

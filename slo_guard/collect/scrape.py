@@ -119,7 +119,10 @@ class ScrapeCollector:
         if not 200 <= answer.status < 300:
             raise CollectionError(f"http_{answer.status}", f"{answer.url} answers {answer.status}")
         openmetrics = answer.headers.get("content-type", "").strip().lower().startswith(_OPENMETRICS)
-        return self._parser.parse(answer.body, openmetrics=openmetrics)
+        try:
+            return self._parser.parse(answer.body, openmetrics=openmetrics)
+        except CollectionError as error:
+            raise CollectionError(error.reason, f"{answer.url}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

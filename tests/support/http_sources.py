@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import socket
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -44,7 +45,7 @@ class _Server(ThreadingHTTPServer):
 class HttpSource:
     """A server whose ``answer`` may be replaced while it runs: a function of the request, to a Reply or a behaviour."""
 
-    def __init__(self, answer: Callable[[Request], Any]) -> None:
+    def __init__(self, answer: Callable[[Request], Any], tls: SSLContext | None = None) -> None:
         self.answer = answer
         self.requests: list[Request] = []
         self.released = threading.Event()
@@ -78,11 +79,14 @@ class HttpSource:
                 pass
 
         self._server = _Server(("127.0.0.1", 0), Handler)
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def start(self) -> None:
         self._thread.start()
@@ -95,9 +99,9 @@ class HttpSource:
 
 
 @contextmanager
-def http_source(answer: Callable[[Request], Any]) -> Iterator[HttpSource]:
+def http_source(answer: Callable[[Request], Any], tls: SSLContext | None = None) -> Iterator[HttpSource]:
     """Serve ``answer`` for the length of the block."""
-    source = HttpSource(answer)
+    source = HttpSource(answer, tls)
     source.start()
     try:
         yield source

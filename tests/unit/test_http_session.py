@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import shutil
+import ssl
+import subprocess
+import warnings
 from pathlib import Path
 
 import pytest
@@ -281,6 +285,67 @@ def test_an_unreadable_authority_file_is_a_tls_fault(tmp_path: Path):
         session_with(tls={"ca_file": str(tmp_path / "no.pem")}).get("https://127.0.0.1:9")
 
     assert caught.value.reason == "tls_failed"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a self-signed certificate for 127.0.0.1 and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return cert, key
+
+
+def tls_server(certificate: tuple[Path, Path], *, asks_for_certificate: bool = False) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    if asks_for_certificate:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate[0])
+    return context
+
+
+def test_an_unknown_authority_is_refused(certificate):
+    """Whoever sits in between must not be believed."""
+    with http_source(always(Reply(b"ok")), tls_server(certificate)) as source, pytest.raises(HttpError) as caught:
+        session_with(total_timeout="5s").get(source.url)
+
+    assert caught.value.reason == "tls_failed"
+    assert "certificate" in str(caught.value)
+
+
+@pytest.mark.parametrize("trust", ["ca_file", "verify"])
+def test_a_peer_is_trusted_as_the_options_say(certificate, trust):
+    """Private authorities are common; not verifying is for tests."""
+    tls = {"ca_file": str(certificate[0])} if trust == "ca_file" else {"verify": False}
+    with http_source(always(Reply(b"ok")), tls_server(certificate)) as source, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert session_with(total_timeout="5s", tls=tls).get(source.url).body == b"ok"
+
+
+def test_the_client_certificate_is_shown(certificate):
+    """Some peers let in only whom they know."""
+    cert, key = map(str, certificate)
+    with http_source(always(Reply(b"ok")), tls_server(certificate, asks_for_certificate=True)) as source:
+        tls = {"ca_file": cert, "cert_file": cert, "key_file": key}
+        assert session_with(total_timeout="5s", tls=tls).get(source.url).body == b"ok"
+        with pytest.raises(HttpError):
+            session_with(total_timeout="5s", tls={"ca_file": cert}).get(source.url)
+
+
+def test_a_slow_tls_peer_ends_at_the_total_time_out(certificate):
+    """The deadline stands below TLS as well."""
+    with http_source(always(trickles_headers), tls_server(certificate)) as source, pytest.raises(HttpError) as caught:
+        session_with(tls={"ca_file": str(certificate[0])}).get(source.url)
+
+    assert caught.value.reason == "timeout"
 
 
 def test_close_can_be_repeated():

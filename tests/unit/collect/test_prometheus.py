@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -164,6 +165,26 @@ def test_one_query_that_hangs_costs_the_time_out_once(build):
     assert isinstance(third, Reading)
 
 
+def test_closing_during_a_run_ends_it_with_a_named_failure(build):
+    """A reload closes collectors while a source is slow; the job of that run must not fail on it."""
+    indicators = [{"name": f"i{number}", "type": "gauge", "query": "up"} for number in range(9)]
+    started = threading.Event()
+
+    def answer(_request: Request):
+        started.set()
+        return hangs
+
+    _, collector = build(answer, indicators=indicators, timeout="700ms")
+    closing = threading.Thread(target=lambda: started.wait(10) and collector.close())
+    closing.start()
+
+    collection = collector.collect(NOW, None)
+    closing.join()
+
+    assert len(collection.observations) == 9
+    assert set(reasons(collection)) == {"closed", "timeout"}
+
+
 def test_a_query_too_long_for_a_url_is_posted(build):
     """Servers and proxies refuse long URLs."""
     query = "up{job=~'" + "|".join(f"job-{number:04d}" for number in range(400)) + "'}"
@@ -320,6 +341,29 @@ def test_history_of_many_series_comes_in_pieces_and_goes_on_where_it_broke_off(b
     assert times == sorted(set(times))
     assert times[-1] == NOW
     assert len(times) == 16
+
+
+@pytest.mark.parametrize("limit", ["of the answer", "of the server"])
+def test_history_that_is_too_large_is_asked_for_in_smaller_pieces(build, limit):
+    """There may have been many more series then than now, and servers have limits of their own."""
+
+    def answer(request: Request) -> Reply:
+        if request.path == "/api/v1/query":
+            return vector(({}, "1"))
+        points = grid(request)
+        if len(points) > 2:
+            return (
+                Reply(b" " * 2_000_000)
+                if limit == "of the answer"
+                else error("query processing would load too many samples")
+            )
+        return matrix(({}, [(at, "1") for at in points]))
+
+    _, collector = build(answer, history_from=START, interval="10s", http={"max_response": "1MiB"})
+
+    collection = collector.collect(NOW, None)
+
+    assert [at for at, _ in samples(collection)] == [10.0 * number for number in range(31)]
 
 
 def test_a_time_without_any_sample_gives_no_reading(build):
