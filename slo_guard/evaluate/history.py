@@ -60,6 +60,15 @@ class Edges:
             self._points.pop()
         self._points.append(Point(at, tuple(_compact(column) for column in columns)))
 
+    def push_run(self, times: FloatArray, *columns: FloatArray) -> None:
+        """Push a point for each of ``times``; ``columns`` are matrices of shape (times, rows)."""
+        first = 0
+        if self._fixed_start is not None:
+            before = int(np.searchsorted(times, self._fixed_start, side="right"))
+            first, times = max(0, before - 1), times[:before]
+        for position in range(first, len(times)):
+            self.push(float(times[position]), *(column[position] for column in columns))
+
     def at_start(self, start: float) -> Point | None:
         """Return the last point at or before ``start`` and drop the older ones; None if there is none."""
         points = self._points
@@ -101,6 +110,15 @@ class HeldTime:
         """Hold ``rows`` until the given times (an earlier time cuts a hold), then keep the point."""
         self._until = np.where(rows, until, self._until)
         self._edges.push(self._at, self._held, self._until)
+
+    def hold_run(self, times: FloatArray, until: FloatArray) -> None:
+        """Do :meth:`advance` and :meth:`hold` for each of ``times``; ``until`` has the shape (times, rows)."""
+        begins = np.concatenate([[self._at], times[:-1]])[:, None]
+        before = np.concatenate([self._until[None, :], until[:-1]])
+        steps = np.clip(np.minimum(before, times[:, None]) - begins, 0.0, None)
+        held = np.cumsum(np.concatenate([self._held[None, :], steps]), axis=0)[1:]
+        self._edges.push_run(times, held, until)
+        self._held, self._until, self._at = held[-1], until[-1], float(times[-1])
 
     def within(self, start: float, now: float, rows: int) -> FloatArray:
         """Return the seconds held in (start, now], shape (rows,)."""
@@ -167,6 +185,22 @@ class Counter:
             self._first_inside = np.where(present & np.isnan(self._first_inside), self.total, self._first_inside)
         self._edges.push(at, self.total, self._seen_at)
 
+    def add_run(self, times: FloatArray, values: FloatArray, present: BoolArray) -> None:
+        """Do :meth:`add` for each of ``times``: rows ``present`` have a value in each, and had one before.
+
+        ``values`` has the shape (times, rows).
+        """
+        before = np.concatenate([self._raw[None, :], values[:-1]])
+        steps = np.where(present, np.where(values < before, values, values - before), 0.0)
+        totals = np.cumsum(np.concatenate([self.total[None, :], steps]), axis=0)[1:]
+        seen = np.where(present, times[:, None], self._seen_at)
+        if self._fixed_start is not None and times[-1] > self._fixed_start:
+            first = totals[int(np.searchsorted(times, self._fixed_start, side="right"))]
+            self._first_inside = np.where(present & np.isnan(self._first_inside), first, self._first_inside)
+        self._edges.push_run(times, totals, seen)
+        self.total, self._seen_at = totals[-1], seen[-1]
+        self._raw = np.where(present, values[-1], self._raw)
+
     def increase(
         self, start: float, fresh_for: float, *, baseline: float | None = None, from_first: bool = False
     ) -> tuple[FloatArray, BoolArray]:
@@ -218,6 +252,12 @@ class SampleCount:
         """Count a frame's present rows."""
         self._count = grown(self._count, len(present), 0.0) + present
         self._edges.push(at, self._count)
+
+    def add_run(self, times: FloatArray, present: BoolArray) -> None:
+        """Do :meth:`add` for each of ``times``, in all of which the same rows are present."""
+        counts = self._count + np.arange(1, len(times) + 1)[:, None] * present
+        self._edges.push_run(times, counts)
+        self._count = counts[-1]
 
     def within(self, start: float, rows: int) -> FloatArray:
         """Return the samples later than ``start``, shape (rows,)."""

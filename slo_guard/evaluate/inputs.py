@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from slo_guard.domain.kpi import KPI, Combine, Reducer, Selection
@@ -13,10 +15,12 @@ from slo_guard.domain.readings import (
     GaugeFrame,
     IndicatorType,
     Observation,
+    Reading,
 )
 from slo_guard.evaluate.history import Aggregator, Counter, HeldTime, Level, SampleCount, grown
 from slo_guard.evaluate.rows import Folding, Groups, SeriesRows
 
+_WORTH_A_STRETCH = 8
 _UFUNCS = {Reducer.MIN: np.fmin, Reducer.MAX: np.fmax, Reducer.MEAN: np.add}
 
 
@@ -80,6 +84,18 @@ class Input:
         self.failure = None
         self.succeeded_at = observation.seen_at
 
+    def take_all(self, observations: Sequence[Observation]) -> None:
+        """Take in many observations, ascending: as :meth:`take` would, but stretches of alike frames at once."""
+        position = 0
+        while position < len(observations):
+            self.take(observations[position])
+            frames = self._alike(observations, position)
+            if len(frames) >= _WORTH_A_STRETCH and self._takes_stretches():
+                self._take_stretch(frames)
+                position += len(frames)
+                self.succeeded_at = observations[position].seen_at
+            position += 1
+
     def fresh(self, now: float) -> BoolArray:
         """Return which rows have a sample that is not older than ``no_data.after``."""
         return now - self.latest_at <= self._fresh_for
@@ -123,6 +139,46 @@ class Input:
         self._feed_buffers(at, values, present, source_was_up=source_was_up)
         self.frame_at = at
 
+    def _alike(self, observations: Sequence[Observation], position: int) -> list[GaugeFrame]:
+        """Return the frames right behind ``position`` that bring no surprise: same series, all present, on time."""
+        frames: list[GaugeFrame] = []
+        last = _whole_frame(observations[position])
+        while last is not None and position + 1 + len(frames) < len(observations):
+            frame = _whole_frame(observations[position + 1 + len(frames)])
+            if frame is None or frame.index is not last.index or not last.at < frame.at <= self._end:
+                break
+            frames.append(frame)
+            last = frame
+        return frames
+
+    def _takes_stretches(self) -> bool:
+        return self.aggregator is None and self.level is None and (not self.folds_first or self.folding.identity)
+
+    def _take_stretch(self, frames: list[GaugeFrame]) -> None:
+        """Take in frames of which the one before was taken: nothing in them is new but times and values."""
+        index, after = frames[0].index, self._fresh_for
+        placement = self.rows.place(index)
+        times = np.array([frame.at for frame in frames])
+        values = np.full((len(frames), len(self.rows)), np.nan)
+        values[:, placement.rows] = np.stack([frame.values for frame in frames])[:, placement.take]
+        present = ~np.isnan(values[0])
+        if self.counter is not None:
+            self.counter.add_run(times, values, present)
+        if self.sample_count is not None:
+            self.sample_count.add_run(times, present)
+        sampled_until = np.where(present, times[:, None] + after, self.latest_at + after)
+        if self.true_time is not None:
+            latest = np.where(present, values, self.latest)
+            self.true_time.hold_run(times, np.where(latest > 0, sampled_until, -np.inf))
+        if self.observed is not None:
+            until = np.where(np.isnan(sampled_until), -np.inf, sampled_until)
+            self.observed.hold_run(times, np.concatenate([times[:, None] + after, until], axis=1))
+        self.latest = np.where(present, values[-1], self.latest)
+        self.latest_at = np.where(present, times[-1], self.latest_at)
+        self.listed_at = self.listed_at.copy()
+        self.listed_at[placement.rows] = times[-1]
+        self.frame_at = float(times[-1])
+
     def _source_was_up(self, at: float) -> bool:
         return self.failure is None and self.frame_at is not None and at - self.frame_at <= self._fresh_for
 
@@ -152,3 +208,10 @@ class Input:
             return until
         folded = self.folding.reduce(until, Combine.MAX)
         return np.where(np.isnan(folded), -np.inf, folded)
+
+
+def _whole_frame(observation: Observation) -> GaugeFrame | None:
+    """Return the gauge frame of a reading in which all series are present, or None."""
+    if isinstance(observation, Reading) and isinstance(observation.frame, GaugeFrame):
+        return observation.frame if observation.frame.present is None else None
+    return None

@@ -119,11 +119,11 @@ class Folding:
         self.row_groups = group_of
         self.counts: IntArray = np.bincount(group_of, minlength=groups).astype(np.int64)
         self.one_to_one = bool((self.counts <= 1).all())
-        self._identity = self.one_to_one and len(group_of) == groups and bool((group_of == np.arange(groups)).all())
+        self.identity = self.one_to_one and len(group_of) == groups and bool((group_of == np.arange(groups)).all())
 
     def reduce(self, values: FloatArray, combine: Combine) -> FloatArray:
         """Fold ``values`` (rows,) to (groups,); a group without any value is NaN."""
-        if self._identity:
+        if self.identity:
             return values
         if self.one_to_one:
             out = np.full(self.groups, np.nan)

@@ -10,8 +10,10 @@ import numpy as np
 from slo_guard.domain.alerts import Alert, AlertKey
 from slo_guard.domain.kpi import KPI, Plan, Sprint, WindowKind
 from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
+from slo_guard.domain.readings import Observation
 from slo_guard.evaluate.tracks import KpiTrack
 
+_HISTORY_RUN = 1000
 _ALWAYS = Sprint("", "", "UTC", date.min, date.max, -np.inf, np.inf)
 """The sprint of built-in KPIs: they belong to none and are judged always."""
 
@@ -67,8 +69,7 @@ class EvaluationState:
         for key, track in state.tracks.items():
             alerts = {name: alert for name, alert in state.alerts.items() if track.owns(name)}
             track.restore(persisted.memories.get(key), alerts, persisted.kpi_evaluated_at.get(key))
-        for stored in history:
-            state.take(stored)
+        state._take_history(history)
         state.reading_cursor = persisted.reading_cursor
         state.awaiting = set(awaiting)
         return state
@@ -107,6 +108,22 @@ class EvaluationState:
             for track in self._readers.get(indicator, ()):
                 track.take(observation, indicator)
         self.reading_cursor = max(self.reading_cursor, stored.id)
+
+    def _take_history(self, history: Iterable[StoredObservation]) -> None:
+        """Take in many observations, by indicator: their buffers know nothing of each other."""
+        waiting: dict[str, list[Observation]] = {}
+        for stored in history:
+            for indicator in stored.observation.indicators:
+                run = waiting.setdefault(indicator, [])
+                run.append(stored.observation)
+                if len(run) >= _HISTORY_RUN:
+                    self._take_run(indicator, waiting.pop(indicator))
+        for indicator, run in waiting.items():
+            self._take_run(indicator, run)
+
+    def _take_run(self, indicator: str, run: list[Observation]) -> None:
+        for track in self._readers.get(indicator, ()):
+            track.take_all(run, indicator)
 
 
 def needed_from(plan: Plan, now: float) -> float:

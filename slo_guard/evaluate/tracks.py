@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
@@ -61,6 +62,7 @@ class KpiTrack:
         self._expected_from: dict[str, tuple[str, ...]] = {}
         self._expected: BoolArray = np.zeros(0, dtype=bool)
         self._expect_known: object = None
+        self._remembered: SeriesIndex | None = None
         self._shown: tuple[IntArray, SeriesIndex] | None = None
 
     def serves(self, kpi: KPI) -> bool:
@@ -75,9 +77,14 @@ class KpiTrack:
 
     def take(self, observation: Observation, indicator: str) -> None:
         """Take in an observation of one of the KPI's indicators."""
+        self.take_all((observation,), indicator)
+
+    def take_all(self, observations: Sequence[Observation], indicator: str) -> None:
+        """Take in many observations of one of the KPI's indicators, ascending."""
         for source in self.inputs:
             if source.selection.indicator == indicator:
-                source.take(observation)
+                source.take_all(observations)
+        observation = observations[-1]
         if isinstance(observation, Reading) and isinstance(observation.frame, GaugeFrame):
             for expected in self.kpi.expect:
                 if expected.labels_of == indicator:
@@ -194,12 +201,14 @@ class KpiTrack:
     def _in_view(self, now: float) -> tuple[IntArray, SeriesIndex]:
         """Return the groups to show and their index, the same index object while they are the same groups."""
         seen = np.zeros(len(self.groups), dtype=bool)
+        unread = np.ones(len(self.groups), dtype=bool)
         for source in self.inputs:
             if source.evidence is not None:
                 seen |= np.array([labels != () for labels in self.groups.labels], dtype=bool)
             folding = source.folding
             seen |= folding.any(~source.forgotten(now, self.kpi.forget_after_seconds))
-        seen |= self._expected | (self._kept_until > now)
+            unread &= folding.counts == 0
+        seen |= self._expected | (unread & (self._kept_until > now))
         groups = np.flatnonzero(seen)
         if not len(groups) and () in self.groups.labels:
             groups = np.array([self.groups.code(())], dtype=np.int64)
@@ -252,7 +261,11 @@ class KpiTrack:
     ) -> tuple[VerdictChanges | None, VerdictMemory | None]:
         before, kpi = self._verdict[groups], self.kpi
         changed = np.flatnonzero(before != frame.verdict)
-        new_reason = bool((self._reason[groups] != frame.reason).any())
+        new_reason = bool((self._reason[groups] != frame.reason).any()) or frame.index is not self._remembered
+        if len(groups) < len(self._verdict):
+            # What is out of view is judged anew when it comes back: its "since" must not reach over the gap.
+            self._verdict, self._reason = np.full_like(self._verdict, -1), np.full_like(self._reason, -1)
+        self._remembered = frame.index
         self._verdict[groups], self._reason[groups], self._since[groups] = frame.verdict, frame.reason, frame.since
         if not len(changed) and not new_reason:
             return None, None

@@ -1,0 +1,164 @@
+"""A run that is stopped at a random point and restored gives what an undisturbed run gives.
+
+``SLO_GUARD_SEED`` repeats a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import strategies as st
+
+from slo_guard.clock import from_unix
+from slo_guard.domain.kpi import Selection, Single
+from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, StoredObservation
+from slo_guard.domain.readings import CollectionFailure, Observation
+from slo_guard.domain.verdicts import SeriesVerdict, VerdictFrame
+from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
+from tests.support.builders import a_failure, a_frame, a_kpi, a_plan, an_objective, labels, numbered
+from tests.support.scenarios import T0, Scenario, scenarios
+from tests.support.seeds import SEED, announce_seed
+
+__all__ = ["announce_seed"]
+
+SERIES = [labels(f"system=s{number}") for number in range(3)]
+SPRINTLY = ["increase over sprint", "increase over 20m", "total over sprint", "ratio over 30m", "ratio over sprint"]
+MEASURES = [*SPRINTLY, "total over 15m", "delta over 10m", "mean over 10m", "max over sprint", "last"]
+
+
+def _kept(persisted: PersistedEvaluation, record: EvaluationRecord) -> PersistedEvaluation:
+    """Return what a store would hold after it kept ``record`` too."""
+    alerts = {**persisted.alerts, **record.alerts}
+    last_seq = record.transitions[-1].seq if record.transitions else persisted.last_seq
+    return PersistedEvaluation(
+        evaluated_at=record.at,
+        reading_cursor=record.reading_cursor,
+        last_seq=last_seq,
+        alerts={key: alert for key, alert in alerts.items() if alert is not None},
+        memories={**persisted.memories, **{(item.sprint, item.kpi): item for item in record.memories}},
+        kpi_evaluated_at={**persisted.kpi_evaluated_at, **dict.fromkeys(record.evaluated, record.at)},
+    )
+
+
+def _run(scenario: Scenario, stop_after: int | None) -> list[Evaluation]:
+    """Evaluate a scenario; after evaluation number ``stop_after`` go on with a restored state."""
+    state, persisted = EvaluationState.fresh(), PersistedEvaluation(None, 0, 0, {}, {}, {})
+    stored = numbered(scenario.observations)
+    results = []
+    for number, now in enumerate(scenario.evaluations):
+        new = [item for item in stored if item.id > state.reading_cursor and item.observation.seen_at <= now]
+        result = evaluate(scenario.plan.due_at(now), new, state, from_unix(now))
+        results.append(result)
+        if not result.skipped:
+            persisted = _kept(persisted, result.record)
+        if number == stop_after:
+            known = [item for item in stored if item.id <= persisted.reading_cursor]
+            state = EvaluationState.restored(scenario.plan, persisted, known)
+    return results
+
+
+def _shown(frame: VerdictFrame) -> list[tuple[object, ...]]:
+    rows = [frame.row(number) for number in range(len(frame.index))]
+    return sorted((*_words(row), *map(_number, (row.value, row.coverage, row.alert_since, row.total))) for row in rows)
+
+
+def _words(row: SeriesVerdict) -> tuple[object, ...]:
+    return (row.labels, row.verdict, row.reason, row.since, row.samples, row.alert_state)
+
+
+def _number(value: float | None) -> float:
+    return -1.0 if value is None else round(value, 9)
+
+
+@seed(SEED)
+@settings(
+    max_examples=150,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+@given(scenario=scenarios(), data=st.data())
+def test_stopping_and_restoring_anywhere_changes_no_verdict_and_no_transition(scenario: Scenario, data: st.DataObject):
+    """A deployment in the middle of an incident must neither page twice nor forget to page."""
+    note(f"SLO_GUARD_SEED={SEED}")
+    stop_after = data.draw(st.integers(0, max(0, len(scenario.evaluations) - 1)))
+
+    straight, stopped = _run(scenario, None), _run(scenario, stop_after)
+
+    for one, other in zip(straight, stopped, strict=True):
+        assert [_shown(frame) for frame in one.verdicts] == [_shown(frame) for frame in other.verdicts]
+        assert _told(one) == _told(other)
+
+
+def _told(result: Evaluation) -> list[tuple[object, ...]]:
+    return sorted(
+        (each.key.kpi, each.key.labels, each.key.kind, each.from_state, each.to_state, each.reason, each.active_at)
+        for each in result.transitions
+    )
+
+
+@st.composite
+def long_stretches(draw: st.DrawFn) -> list[Observation]:
+    """Return frames of several indicators in long alike stretches, with gaps, resets and births between them."""
+    randomness = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    observations: list[Observation] = []
+    at, total = T0 - 600.0, np.zeros(3)
+    for _ in range(draw(st.integers(1, 6))):
+        shown = draw(st.sets(st.integers(0, 2), min_size=0, max_size=3))
+        at += draw(st.sampled_from([30.0, 30.0, 200.0, 900.0]))
+        if draw(st.booleans()):
+            total = np.zeros(3)
+        if draw(st.integers(0, 4)) == 0:
+            observations.append(a_failure(["a", "part", "total"], at))
+            at += 30.0
+        for _ in range(draw(st.integers(1, 30))):
+            total = total + randomness.integers(0, 3, 3)
+            observations += _frames_at(at, total, shown, randomness)
+            at += 30.0
+    return observations
+
+
+def _frames_at(at: float, total: np.ndarray, shown: set[int], randomness: np.random.Generator) -> Sequence[Observation]:
+    part = np.floor(total / 2)
+    flags = randomness.integers(0, 2, 3)
+    return [
+        a_frame("a", at, {SERIES[n]: float(total[n]) for n in sorted(shown)}),
+        a_frame("part", at, {SERIES[n]: float(part[n]) for n in sorted(shown)}),
+        a_frame("total", at, {SERIES[n]: float(total[n]) for n in sorted(shown)}),
+        a_frame("flag", at, {SERIES[n]: float(flags[n]) for n in sorted(shown)}),
+    ]
+
+
+@seed(SEED)
+@settings(max_examples=60, deadline=None, database=None, print_blob=True)
+@given(observations=long_stretches(), by=st.sampled_from([(), ("system",)]))
+def test_history_taken_in_stretches_is_as_if_taken_frame_by_frame(observations: list[Observation], by: tuple[str, ...]):
+    """Reading two weeks back in seconds must give the very numbers that two weeks of running gave."""
+    note(f"SLO_GUARD_SEED={SEED}")
+    kpis = []
+    for number, measure in enumerate(MEASURES):
+        fields = {} if "ratio" in measure else {"source": _source("flag" if "total" in measure else "a")}
+        kpis.append(a_kpi(f"k{number}", measure, by=by, objective=an_objective("at_most", 5), **fields))
+    plan = a_plan(*kpis)
+    stored = numbered(observations)
+    now = max(_seen(item) for item in stored) + 45.0
+    persisted = PersistedEvaluation(None, stored[-1].id, 0, {}, {}, {})
+
+    whole = EvaluationState.restored(plan, persisted, stored)
+    single = EvaluationState.fresh()
+
+    at_once = evaluate(plan, [], whole, from_unix(now))
+    one_by_one = evaluate(plan, stored, single, from_unix(now))
+    assert [_shown(frame) for frame in at_once.verdicts] == [_shown(frame) for frame in one_by_one.verdicts]
+
+
+def _source(indicator: str) -> Single:
+    return Single(Selection(indicator))
+
+
+def _seen(stored: StoredObservation) -> float:
+    item = stored.observation
+    return item.seen_at if isinstance(item, CollectionFailure) else item.frame.at
