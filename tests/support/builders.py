@@ -88,10 +88,13 @@ def a_kpi(kpi_id: str = "kpi", measure: Measure | str = "last", **fields: Any) -
     return KPI(id=kpi_id, **{"sprint": "sprint-40", "lane": "ga-ops", "unit": None, "measure": measured, **fields})
 
 
-def a_plan(*kpis: KPI, sprint: Sprint | None = None) -> Plan:
-    """Return a plan of ``kpis`` and one sprint, with the indicators that they imply."""
+def a_plan(*kpis: KPI, sprint: Sprint | None = None, collector: str | None = "source") -> Plan:
+    """Return a plan of ``kpis`` and one sprint, with the indicators that they imply, from one ``collector``.
+
+    Without a collector the samples come from a file, as in a backtest, and there is no first collection to wait for.
+    """
     sprint = sprint or a_sprint()
-    specs = {name: IndicatorSpec(name, kpi.type, kpi.unit) for kpi in kpis for name in kpi.indicators}
+    specs = {name: IndicatorSpec(name, kpi.type, kpi.unit, collector) for kpi in kpis for name in kpi.indicators}
     return Plan({sprint.id: sprint}, kpis, specs)
 
 
@@ -116,9 +119,11 @@ def a_frame(
     return Reading(indicator, collector, at if seen_at is None else seen_at, frame)
 
 
-def a_sign_off(when: float, text: str = "", *, value: bool = True, entered_at: float | None = None) -> SignOff:
-    """Return a sign-off by somebody for the label set that ``text`` stands for."""
-    return SignOff(labels(text), value, "Ada", when, None, entered_at)
+def a_sign_off(
+    when: float, text: str | LabelSet = "", *, value: bool = True, entered_at: float | None = None
+) -> SignOff:
+    """Return a sign-off by somebody for a label set, or that which ``text`` stands for."""
+    return SignOff(labels(text) if isinstance(text, str) else text, value, "Ada", when, None, entered_at)
 
 
 def an_evidence(indicator: str, seen_at: float, *sign_offs: SignOff, collector: str = "source") -> Reading:

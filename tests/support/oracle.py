@@ -50,7 +50,7 @@ class Oracle:
         self.observations: list[Observation] = []
         self.evaluated_at: float | None = None
         self.last_rows: dict[tuple[str, LabelSet], Row] = {}
-        self.met_when_due: dict[tuple[str, LabelSet], bool] = {}
+        self.overdue: set[tuple[str, LabelSet]] = set()
         self.alerts = AlertBook()
 
     def evaluate(self, plan: Plan, observations: Iterable[Observation], now: float) -> Outcome:
@@ -77,11 +77,10 @@ class Oracle:
         Evidence (``signed``) carries the instant at which it was met itself, so it needs no memory.
         """
         key = (kpi.id, row.labels)
-        if kpi.due_at is not None and now >= kpi.due_at:
-            met = row.reasons[0] in (Reason.OBJECTIVE_MET, Reason.PAST_WARN, Reason.MET_LATE)
-            on_time = self.met_when_due.setdefault(key, met)
-            if row.reasons == (Reason.OBJECTIVE_MET,) and not on_time and not signed:
-                row = replace(row, reasons=(Reason.MET_LATE,))
+        if row.reasons == (Reason.OVERDUE,):
+            self.overdue.add(key)
+        if row.verdict in (Verdict.MET, Verdict.AT_RISK) and key in self.overdue and not signed:
+            row = replace(row, verdict=Verdict.MET, reasons=(Reason.MET_LATE,))
         before = self.last_rows.get(key)
         since = before.since if before is not None and before.verdict is row.verdict else now
         return replace(row, since=since)
@@ -92,23 +91,19 @@ def _judge(kpi: KPI, plan: Plan, known: dict[str, History], now: float) -> list[
     span = measures.span_of(kpi, now, sprint.start_at, sprint.end_at)
     selections = [kpi.source.of] if isinstance(kpi.source, Single) else [kpi.source.part, kpi.source.total]
     sides = [_groups(selection, kpi, known, span) for selection in selections]
-    observed = all(known.get(selection.indicator, History()).collections for selection in selections)
     unseen = _unseen_reasons(known, selections)
     before_sprint = span.start is not None and _is_sprint(kpi) and now < sprint.start_at
     rows = []
-    for labels in _row_labels(kpi, sides, known, span, now):
+    for labels in _row_labels(kpi, sides, known, span):
         if before_sprint:
             rows.append(Row(labels, Verdict.INSUFFICIENT, (Reason.BEFORE_SPRINT,)))
-            continue
-        if not observed:
-            rows.append(Row(labels, Verdict.INSUFFICIENT, (Reason.AWAITING_FIRST_COLLECTION,)))
             continue
         parts = [side.get(labels, []) for side in sides]
         met_at = None
         if isinstance(kpi.source, RatioPair):
             measured = groups.measure_ratio(kpi, parts, known, span, unseen)
         else:
-            history = known[kpi.source.of.indicator]
+            history = known.get(kpi.source.of.indicator, History())
             if history.sign_offs is not None:
                 measured, met_at = groups.measure_evidence(kpi, labels, history, now)
             else:
@@ -127,16 +122,14 @@ def _is_sprint(kpi: KPI) -> bool:
 def _groups(selection: Selection, kpi: KPI, known: dict[str, History], span: Span) -> dict[LabelSet, list[Series]]:
     """Return the selected series by their ``by`` labels, as known at the window's end."""
     found: dict[LabelSet, list[Series]] = {}
-    history = known.get(selection.indicator, History())
-    for series in history.series.values():
-        trimmed = replace(series.until(span.now), gone=history.gone_from_source(series))
-        if trimmed.samples and matches(series.labels, selection.where):
-            found.setdefault(grouped(series.labels, kpi.by), []).append(trimmed)
+    for series in known.get(selection.indicator, History()).series_until(span.now):
+        if matches(series.labels, selection.where):
+            found.setdefault(grouped(series.labels, kpi.by), []).append(series)
     return found
 
 
 def _row_labels(
-    kpi: KPI, sides: list[dict[LabelSet, list[Series]]], known: dict[str, History], span: Span, now: float
+    kpi: KPI, sides: list[dict[LabelSet, list[Series]]], known: dict[str, History], span: Span
 ) -> list[LabelSet]:
     """Return the labels of the rows: groups not forgotten, signed evidence, and what is expected; else one row without labels."""
     found: dict[LabelSet, None] = {}
@@ -146,7 +139,7 @@ def _row_labels(
                 found[grouped(sign_off.labels, kpi.by)] = None
     for labels in {labels: None for side in sides for labels in side}:
         group = [series for side in sides for series in side.get(labels, [])]
-        if not all(_forgotten(series, kpi, span, now) for series in group) or _broken(kpi, group, known, span):
+        if not all(_forgotten(series, kpi, span) for series in group) or _broken(kpi, group, known, span):
             found[labels] = None
     for expected in kpi.expect:
         values = expected.values
@@ -158,16 +151,18 @@ def _row_labels(
     return list(found) or [()]
 
 
-def _forgotten(series: Series, kpi: KPI, span: Span, now: float) -> bool:
+def _forgotten(series: Series, kpi: KPI, span: Span) -> bool:
     """Whether a series that its source no longer has was last sampled over ``forget_after`` ago."""
-    return series.gone and not measures.is_fresh(series, span) and now - series.newest_at > kpi.forget_after_seconds
+    return (
+        series.gone and not measures.is_fresh(series, span) and span.now - series.newest_at > kpi.forget_after_seconds
+    )
 
 
 def _broken(kpi: KPI, group: list[Series], known: dict[str, History], span: Span) -> bool:
     """Whether the group's limit for the sprint is broken for good: such a row never goes away silently."""
     if not isinstance(kpi.source, Single):
         return False
-    measured = groups.measure_single(kpi, group, known[kpi.source.of.indicator], span, ())
+    measured = groups.measure_single(kpi, group, known.get(kpi.source.of.indicator, History()), span, ())
     return _broken_for_good(kpi, measured.value)
 
 
@@ -226,8 +221,8 @@ def _verdict(kpi: KPI, labels: LabelSet, measured: groups.Measured, met_at: floa
         if _broken_for_good(kpi, value):
             return replace(row, verdict=Verdict.MISSED, reasons=(Reason.BROKEN_FOR_GOOD,))
         return Row(labels, Verdict.NO_DATA, measured.missing)
-    if measured.problem is not None:
-        return replace(row, verdict=Verdict.INSUFFICIENT, reasons=(measured.problem,))
+    if measured.problem:
+        return replace(row, verdict=Verdict.INSUFFICIENT, reasons=measured.problem)
     if kpi.min_samples is not None and measured.samples < kpi.min_samples:
         return replace(row, verdict=Verdict.INSUFFICIENT, reasons=(Reason.BELOW_MIN_SAMPLES,))
     if _has_upper_limit(kpi) and not _exceeded(kpi, value):
@@ -239,10 +234,10 @@ def _verdict(kpi: KPI, labels: LabelSet, measured: groups.Measured, met_at: floa
     assert value is not None
     if not measures.meets(objective, value):
         return _unmet(kpi, row, now)
-    if kpi.warn is not None and not measures.meets(kpi.warn, value):
-        return replace(row, verdict=Verdict.AT_RISK, reasons=(Reason.PAST_WARN,))
     if met_at is not None and kpi.due_at is not None and now >= kpi.due_at and met_at > kpi.due_at:
         return replace(row, reasons=(Reason.MET_LATE,))
+    if kpi.warn is not None and not measures.meets(kpi.warn, value):
+        return replace(row, verdict=Verdict.AT_RISK, reasons=(Reason.PAST_WARN,))
     return row
 
 

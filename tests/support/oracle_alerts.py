@@ -14,7 +14,7 @@ from tests.support.oracle_measures import meets
 if TYPE_CHECKING:
     from tests.support.oracle import Row
 
-_JUDGED_FINE = (Verdict.MET, Verdict.AT_RISK, Verdict.NOT_DUE)
+_JUDGED_FINE = (Verdict.MET, Verdict.AT_RISK)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _ended(kpi: KPI, key: tuple[str, LabelSet, AlertKind], alert: OneAlert) -> E
         kind,
         alert.state,
         AlertState.INACTIVE,
-        (Reason.SERIES_GONE,),
+        (Reason.SERIES_GONE,) if labels or not kpi.by else (Reason.NO_LONGER_JUDGED, Reason.RECOVERED),
         None,
         None,
         alert.active_at,
@@ -116,18 +116,13 @@ def _end_reasons(kpi: KPI, row: Row) -> tuple[Reason, ...]:
 
 
 def _step(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> None:
-    held = row.verdict is Verdict.NO_DATA and kpi.no_data.then is NoDataThen.HOLD
-    if held:
-        alert.held_since = now if alert.held_since is None else alert.held_since
-        if now - alert.held_since < kpi.no_data.hold_for_seconds:
-            return
-    else:
-        alert.held_since = None
+    if _is_frozen(kpi, kind, alert, row, now):
+        return
     if _condition(kpi, kind, alert, row):
         alert.clear_since = None
         if alert.state is AlertState.INACTIVE:
             alert.state, alert.active_at = AlertState.PENDING, now
-        at_once = kind is AlertKind.BREACH and row.verdict is Verdict.NO_DATA
+        at_once = row.verdict is Verdict.NO_DATA
         if alert.state is AlertState.PENDING and (at_once or now - alert.active_at >= kpi.for_seconds):
             alert.state = AlertState.FIRING
     elif alert.state is AlertState.PENDING:
@@ -138,12 +133,25 @@ def _step(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> N
             alert.state, alert.clear_since = AlertState.INACTIVE, None
 
 
+def _is_frozen(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> bool:
+    """Whether missing data leaves the alert as it is: while it is held, and what it says of a risk at all times."""
+    if row.verdict is not Verdict.NO_DATA:
+        alert.held_since = None
+        return False
+    if kind is AlertKind.RISK:
+        return kpi.no_data.then is not NoDataThen.OK
+    if kpi.no_data.then is not NoDataThen.HOLD:
+        return False
+    alert.held_since = now if alert.held_since is None else alert.held_since
+    return now - alert.held_since < kpi.no_data.hold_for_seconds
+
+
 def _condition(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row) -> bool:
     if row.verdict is Verdict.NO_DATA and kpi.no_data.then is NoDataThen.OK:
         return False
     if kind is AlertKind.RISK:
         active = alert.state is not AlertState.INACTIVE
-        return row.verdict is Verdict.AT_RISK or (active and row.verdict > Verdict.AT_RISK)
+        return row.verdict is Verdict.AT_RISK or (active and row.verdict is Verdict.MISSED)
     if row.verdict in (Verdict.MISSED, Verdict.NO_DATA):
         return True
     if alert.state is AlertState.FIRING and kpi.resolve is not None and row.verdict in _JUDGED_FINE:

@@ -21,7 +21,7 @@ class Measured:
     coverage: float | None = None
     total: float | None = None
     missing: tuple[Reason, ...] = ()
-    problem: Reason | None = None
+    problem: tuple[Reason, ...] = ()
 
 
 def measure_single(kpi: KPI, group: list[Series], history: History, span: Span, unseen: tuple[Reason, ...]) -> Measured:
@@ -30,43 +30,63 @@ def measure_single(kpi: KPI, group: list[Series], history: History, span: Span, 
         return Measured(missing=(*unseen, Reason.NEVER_SEEN if kpi.expect else Reason.NO_SERIES))
     fresh = [series for series in group if measures.is_fresh(series, span)]
     measured = _fold(kpi, fresh or group, group, history, span)
-    return measured if fresh else replace(measured, missing=_stale_reasons(group, history))
+    return measured if fresh else replace(measured, missing=_stale_reasons(group, history, span))
 
 
-def _stale_reasons(group: list[Series], history: History) -> tuple[Reason, ...]:
+def _stale_reasons(group: list[Series], history: History, span: Span) -> tuple[Reason, ...]:
+    if span.is_over:
+        return (Reason.STALE, Reason.GONE_FROM_SOURCE, Reason.SOURCE_FAILED)
     if history.failing:
         return (Reason.SOURCE_FAILED,)
     gone = {series.gone for series in group}
     return tuple(Reason.GONE_FROM_SOURCE if one else Reason.STALE for one in sorted(gone, reverse=True))
 
 
-def _fold(kpi: KPI, used: list[Series], group: list[Series], history: History, span: Span) -> Measured:
-    """Measure each series, then fold; ``total`` of a bool folds first, over all series that were true inside the window."""
+def _fold(kpi: KPI, fresh: list[Series], group: list[Series], history: History, span: Span) -> Measured:
+    """Measure each series, then fold; ``total`` of a bool folds first. ``fresh`` is never empty.
+
+    Where events are counted, series that have ended count with what they had; elsewhere only fresh ones are folded.
+    """
     reducer, how = kpi.measure.reducer, measures.how_to_combine(kpi)
     if reducer is Reducer.LAST:
-        if how is None and len(used) > 1:
-            return Measured(samples=len(used), problem=Reason.SEVERAL_SERIES)
-        return Measured(_combine(kpi, [series.samples[-1][1] for series in used]), len(used))
-    if measures.counts_true_time(kpi) and how is Combine.MAX:
+        if how is None and len(fresh) > 1:
+            return Measured(samples=len(fresh), problem=(Reason.SEVERAL_SERIES,))
+        return Measured(_combine(kpi, [series.samples[-1][1] for series in fresh]), len(fresh))
+    used = fresh
+    if measures.counts_true_time(kpi):
         used = group
+    elif reducer in (Reducer.INCREASE, Reducer.TOTAL):
+        used = _that_count(group, span) or fresh
+    count = sum(len(measures.inside(series, span)) for series in used)
+    if measures.counts_true_time(kpi) and how is Combine.MAX:
         true = [interval for series in used for interval in measures.true_intervals(series, span)]
-        seen = [interval for series in used for interval in measures.observed_intervals(series, span)]
-        count = sum(len(measures.inside(series, span)) for series in used)
+        seen = [interval for series in used for interval in measures.observed_intervals(series, span, history)]
         return Measured(measures.length_of_union(true), count, measures.coverage_of(seen, span))
     values = [_measure_series(kpi, series, history, span) for series in used]
-    count = sum(len(measures.inside(series, span)) for series in used)
-    coverages = [measures.coverage_of(measures.observed_intervals(series, span), span) for series in used]
-    shares = [share for share in coverages if share is not None]
-    coverage = min(shares) if shares else None
-    if how is None and len(used) > 1:
-        return Measured(samples=count, coverage=coverage, problem=Reason.SEVERAL_SERIES)
+    seen_of_each = [measures.observed_intervals(series, span, history) for series in fresh]
+    coverage = _least([measures.coverage_of(seen, span) for seen in seen_of_each])
     if reducer in (Reducer.MIN, Reducer.MAX, Reducer.MEAN):
         values = [value for value in values if value is not None]
         if not values:
-            return Measured(samples=0, coverage=coverage, problem=Reason.BELOW_MIN_SAMPLES)
+            return Measured(samples=0, coverage=coverage, problem=(Reason.BELOW_MIN_SAMPLES,))
+    if how is None and len(values) > 1:
+        return Measured(samples=count, coverage=coverage, problem=(Reason.SEVERAL_SERIES,))
     if None in values:
-        return Measured(samples=count, coverage=coverage, problem=Reason.NO_BASELINE)
+        return Measured(samples=count, coverage=coverage, problem=(Reason.NO_BASELINE,))
     return Measured(_combine(kpi, [value for value in values if value is not None]), count, coverage)
+
+
+def _that_count(group: list[Series], span: Span) -> list[Series]:
+    """Return the series whose events stay in the window when they end: what was counted does not unhappen."""
+    return [
+        series
+        for series in group
+        if measures.is_fresh(series, span) or measures.inside(series, span) or measures.baseline_of(series, span)
+    ]
+
+
+def _least(shares: list[float | None]) -> float | None:
+    return min((share for share in shares if share is not None), default=None)
 
 
 def _combine(kpi: KPI, values: list[float]) -> float:
@@ -102,33 +122,34 @@ def measure_ratio(
     source = kpi.source
     assert isinstance(source, RatioPair)
     part, total = groups
-    part_history, total_history = known[source.part.indicator], known[source.total.indicator]
+    part_history, total_history = (known.get(side.indicator, History()) for side in (source.part, source.total))
     if not part and not total:
         return Measured(missing=(*unseen, Reason.NEVER_SEEN if kpi.expect else Reason.NO_SERIES))
     if not part or not total:
-        return Measured(missing=(Reason.PART_MISSING,))
+        return Measured(missing=(Reason.PART_MISSING, *unseen))
     missing: list[Reason] = []
-    increases, used = [], []
+    increases: list[float] = []
+    counts: list[int] = []
+    shares: list[float | None] = []
     for group, history in ((part, part_history), (total, total_history)):
         fresh = [series for series in group if measures.is_fresh(series, span)]
+        counted = _that_count(group, span)
         if not fresh:
-            missing += _stale_reasons(group, history)
-        used += fresh
-        increases.append(sum(measures.side_increase(series, span, history) for series in fresh))
+            missing += _stale_reasons(group, history, span)
+        shares += [measures.coverage_of(measures.observed_intervals(series, span, history), span) for series in fresh]
+        counts.append(sum(len(measures.inside(series, span)) for series in counted))
+        increases.append(sum(measures.side_increase(series, span, history) for series in counted))
     if missing:
         return Measured(missing=tuple(missing))
-    count = sum(len(measures.inside(series, span)) for series in used)
-    coverages = [measures.coverage_of(measures.observed_intervals(series, span), span) for series in used]
-    shares = [share for share in coverages if share is not None]
     value = increases[0] / increases[1] if increases[1] else None
-    problem = None
+    problem: tuple[Reason, ...] = ()
     if increases[0] > increases[1]:
-        problem = Reason.GOOD_EXCEEDS_TOTAL if source.part_is == "good" else Reason.BAD_EXCEEDS_TOTAL
+        problem = (Reason.GOOD_EXCEEDS_TOTAL if source.part_is == "good" else Reason.BAD_EXCEEDS_TOTAL,)
     elif increases[1] == 0:
-        problem = Reason.ZERO_DENOMINATOR
+        problem = (Reason.ZERO_DENOMINATOR,)
     elif kpi.min_total is not None and increases[1] < kpi.min_total:
-        problem = Reason.BELOW_MIN_TOTAL
-    return Measured(value, count, min(shares) if shares else None, increases[1], problem=problem)
+        problem = (Reason.BELOW_MIN_TOTAL,)
+    return Measured(value, counts[1], _least(shares), increases[1], problem=problem)
 
 
 def measure_evidence(kpi: KPI, labels: LabelSet, history: History, now: float) -> tuple[Measured, float | None]:
@@ -153,7 +174,7 @@ def measure_evidence(kpi: KPI, labels: LabelSet, history: History, now: float) -
         return _combine(kpi, values) if values else 0.0
 
     if len(signed) > 1 and measures.how_to_combine(kpi) is None:
-        return Measured(samples=len(signed), problem=Reason.SEVERAL_SERIES), None
+        return Measured(samples=len(signed), problem=(Reason.SEVERAL_SERIES,)), None
     met_at = None
     if kpi.objective is not None:
         for instant in sorted({item.when for item in words if item.when <= now}, reverse=True):

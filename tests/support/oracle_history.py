@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slo_guard.domain.kpi import Matcher, MatchOp
 from slo_guard.domain.readings import CollectionFailure, Evidence, GaugeFrame, Observation, SignOff
@@ -21,19 +21,15 @@ Sample = tuple[float, float]
 class Series:
     """One series of an indicator: its samples in order of time, and when collections held it.
 
-    ``gone``: a later successful collection no longer held it.
+    ``held_at``: ``seen_at`` of those collections, those without a usable number included; ``gone``: a later successful
+    collection did not hold it.
     """
 
     labels: LabelSet
     first_seen_at: float
-    last_seen_at: float
+    held_at: list[float] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     gone: bool = False
-
-    def until(self, now: float) -> Series:
-        """Return the series as it was known to be at ``now``, by the samples' own time."""
-        known = [sample for sample in self.samples if sample[0] <= now]
-        return Series(self.labels, self.first_seen_at, self.last_seen_at, known)
 
     @property
     def newest_at(self) -> float:
@@ -43,9 +39,13 @@ class Series:
 
 @dataclass
 class History:
-    """All that was observed of one indicator: collections (seen_at, succeeded), series, and the newest sign-offs."""
+    """All that was observed of one indicator: collections (seen_at, succeeded), series, and the newest sign-offs.
+
+    ``read_at``: the times of the successful collections, by their samples' own clock.
+    """
 
     collections: list[tuple[float, bool]] = field(default_factory=list)
+    read_at: dict[float, float] = field(default_factory=dict)
     series: dict[LabelSet, Series] = field(default_factory=dict)
     sign_offs: tuple[SignOff, ...] | None = None
 
@@ -57,13 +57,22 @@ class History:
     @property
     def newest_success(self) -> float | None:
         """When the newest successful collection was seen."""
-        successes = [seen_at for seen_at, succeeded in self.collections if succeeded]
-        return max(successes, default=None)
+        return max(self.read_at, default=None)
 
-    def gone_from_source(self, series: Series) -> bool:
-        """Whether a successful collection later than the series' last one did not contain it."""
-        newest = self.newest_success
-        return newest is not None and newest > series.last_seen_at
+    def series_until(self, now: float) -> list[Series]:
+        """Return the series as they were known to be at ``now``, by the samples' own time."""
+        reads = [seen_at for seen_at, at in self.read_at.items() if at <= now]
+        known = []
+        for series in self.series.values():
+            samples = [sample for sample in series.samples if sample[0] <= now]
+            if samples:
+                gone = max(reads) > max(series.held_at)
+                known.append(replace(series, samples=samples, gone=gone))
+        return known
+
+    def read_before(self, series: Series) -> list[float]:
+        """Return when collections succeeded before the series was first seen: its absence was observed then."""
+        return [at for seen_at, at in self.read_at.items() if seen_at < series.first_seen_at]
 
     def born(self, series: Series, within: float) -> bool:
         """Whether the collection just before the series' first one succeeded, not over ``within`` earlier."""
@@ -83,23 +92,25 @@ def histories(observations: Iterable[Observation]) -> dict[str, History]:
                 found.setdefault(name, History()).collections.append((item.seen_at, False))
             continue
         history = found.setdefault(item.indicator, History())
+        assert isinstance(item.frame, GaugeFrame | Evidence), "the oracle knows no other frames"
         if (item.seen_at, True) not in history.collections:
             history.collections.append((item.seen_at, True))
+        history.read_at[item.seen_at] = item.frame.at
         if isinstance(item.frame, Evidence):
             history.sign_offs = item.frame.sign_offs
-        elif isinstance(item.frame, GaugeFrame):
-            _add_frame(history, item.frame, item.seen_at)
         else:
-            raise TypeError(f"the oracle knows no {type(item.frame).__name__}")
+            _add_frame(history, item.frame, item.seen_at)
     return found
 
 
 def _add_frame(history: History, frame: GaugeFrame, seen_at: float) -> None:
     for row, label_set in enumerate(frame.index.label_sets):
         if frame.present is not None and not frame.present[row]:
+            if label_set in history.series:  # the source still names it, if without a number
+                history.series[label_set].held_at.append(seen_at)
             continue
-        series = history.series.setdefault(label_set, Series(label_set, seen_at, seen_at))
-        series.last_seen_at = seen_at
+        series = history.series.setdefault(label_set, Series(label_set, seen_at))
+        series.held_at.append(seen_at)
         if not series.samples or series.newest_at < frame.at:
             series.samples.append((frame.at, float(frame.values[row])))
 

@@ -18,11 +18,15 @@ _SUMS = {Reducer.INCREASE, Reducer.DELTA, Reducer.RATIO}
 
 @dataclass
 class Span:
-    """The window that is judged, (start, now]; ``start`` is None for ``last``; ``after`` is ``no_data.after``."""
+    """The window that is judged, (start, now]; ``start`` is None for ``last``; ``after`` is ``no_data.after``.
+
+    ``is_over``: the sprint has ended, so that ``now`` is its end.
+    """
 
     start: float | None
     now: float
     after: float
+    is_over: bool = False
 
     @property
     def opened(self) -> float:
@@ -38,7 +42,7 @@ def span_of(kpi: KPI, now: float, sprint_start: float, sprint_end: float) -> Spa
     if window is None:
         return Span(None, now, after)
     if window.kind is WindowKind.SPRINT:
-        return Span(sprint_start, min(now, sprint_end), after)
+        return Span(sprint_start, min(now, sprint_end), after, now > sprint_end)
     assert window.seconds is not None
     return Span(now - window.seconds, now, after)
 
@@ -78,7 +82,8 @@ def increase(series: Series, span: Span, history: History, given: float | None) 
     if _born_inside(series, span, history):
         return gained([0.0, *values])
     if given is not None and values:
-        return gained(values) + values[0] - given
+        every = [value for _, value in series.samples]
+        return every[0] + gained(every) - given
     return None
 
 
@@ -126,9 +131,14 @@ def true_intervals(series: Series, span: Span) -> list[Interval]:
     return held
 
 
-def observed_intervals(series: Series, span: Span) -> list[Interval]:
-    """Return when a series was observed inside the window: each sample stands for ``after`` seconds."""
-    return [(max(at, span.opened), min(at + span.after, span.now)) for at, _ in series.samples]
+def observed_intervals(series: Series, span: Span, history: History) -> list[Interval]:
+    """Return when a series was observed inside the window: each sample stands for ``after`` seconds.
+
+    So does each successful collection before its birth, which saw that it did not exist.
+    """
+    before = history.read_before(series) if history.born(series, span.after) else []
+    observed = [*before, *(at for at, _ in series.samples)]
+    return [(max(at, span.opened), min(at + span.after, span.now)) for at in observed]
 
 
 def length_of_union(intervals: list[Interval]) -> float:
