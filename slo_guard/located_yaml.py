@@ -225,6 +225,7 @@ class _Reader:
             if key is None:
                 hint = 'put a template in quotes: "{{ … }}"' if key_target.is_mapping else "write a name"
                 self._report(key_node.place, path, f"a field's name is a text, not a list or a mapping; {hint}")
+                self._mended |= {key_node.place.line}
                 continue
             if key == "<<" and key_target.plain:
                 merged.append(value_node)

@@ -57,7 +57,7 @@ class Quantity:
     unit: str | None
 
 
-def parse_quantity(text: str | float) -> Quantity:
+def parse_quantity(text: object) -> Quantity:
     """Parse ``0.83s``, ``830ms``, ``1h30m``, ``0.25%``, ``10MiB`` or ``2`` into base units.
 
     Raises ``UnitError`` with what to write instead.
@@ -68,6 +68,8 @@ def parse_quantity(text: str | float) -> Quantity:
         if not math.isfinite(text):
             raise UnitError(f"{text} is not a finite number; write one such as 2, 0.83s or 95%")
         return Quantity(float(text), None)
+    if not isinstance(text, str):
+        raise UnitError("write a number such as 2, 0.83s or 95%")
     match = _QUANTITY.fullmatch(text)
     if match is None:
         return Quantity(parse_duration(text), SECONDS)
@@ -82,7 +84,7 @@ def parse_quantity(text: str | float) -> Quantity:
     return Quantity(_scaled(number, factor), base)
 
 
-def parse_duration(text: str | float) -> float:
+def parse_duration(text: object) -> float:
     """Parse ``30s``, ``5m``, ``1h30m`` or ``14d`` into seconds.
 
     A bare 0 is allowed; any other bare number raises ``UnitError``, since its unit would be a guess.
@@ -90,6 +92,8 @@ def parse_duration(text: str | float) -> float:
     if isinstance(text, bool) or not isinstance(text, str):
         if not isinstance(text, bool) and text == 0:
             return 0.0
+        if not isinstance(text, int | float):
+            raise UnitError("write a duration such as 30s, 5m or 1h30m")
         raise UnitError(f"{text!r} has no unit; write a duration such as 30s, 5m or 1h30m")
     compact = text.strip()
     if compact == "0":

@@ -30,7 +30,7 @@ _MAPPING_ERRORS = re.compile(r"(model|dict|mapping|model_attributes|dataclass)_t
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the name that comes closest, or the short list of known ones."""
-    names = sorted(set(known))
+    names = sorted({f"{name}" for name in known})
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
@@ -60,17 +60,28 @@ def problems(error: ValidationError, model: type[BaseModel], document: Any) -> t
     """Return what ``model`` refuses in ``document``, one problem a place."""
     grouped: dict[KeyPath, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False):
+        if _follows_from_its_parts(details):
+            continue
         path = _standing(document, details["loc"])
         if details["type"] == "missing":
             path = (*path, details["loc"][-1])
         grouped.setdefault(path, []).append(details)
     found = []
     for path, group in grouped.items():
-        if not _other_branch_was_meant(path, group, grouped):
-            messages = dict.fromkeys(_message(details, path, model) for details in group)
-            unknown = {details["type"] for details in group} == {"extra_forbidden"}
+        meant = _of_the_branch_that_was_meant(path, group, grouped)
+        if meant:
+            messages = dict.fromkeys(_message(details, path, model) for details in meant)
+            unknown = {details["type"] for details in meant} == {"extra_forbidden"}
             found.append(Problem(path, "; or ".join(messages), unknown))
     return tuple(found)
+
+
+def _follows_from_its_parts(details: ErrorDetails) -> bool:
+    """Whether a list counts as too short only since pydantic left out the parts that are wrong."""
+    given = details["input"]
+    return (
+        details["type"] == "too_short" and isinstance(given, list) and len(given) >= details["ctx"].get("min_length", 0)
+    )
 
 
 def checked_parts(
@@ -123,14 +134,20 @@ def _without(value: Any, path: KeyPath) -> Any:
     return value
 
 
-def _other_branch_was_meant(path: KeyPath, group: list[ErrorDetails], grouped: Mapping[KeyPath, Any]) -> bool:
-    """Whether another branch of a union complains of a mapping or list whose own parts are complained of as well."""
+def _of_the_branch_that_was_meant(
+    path: KeyPath, group: list[ErrorDetails], grouped: Mapping[KeyPath, Any]
+) -> list[ErrorDetails]:
+    """Return the errors of a place without those of a union's branches that are of another shape than what is given.
+
+    They are kept where no other error says what is wrong with it.
+    """
     given = group[0]["input"]
     if not isinstance(given, dict | list):
-        return False
-    deeper = any(len(other) > len(path) and other[: len(path)] == path for other in grouped)
+        return group
     shape = _LIST_ERRORS if isinstance(given, dict) else _MAPPING_ERRORS
-    return deeper and all(_SCALAR_ERRORS.match(details["type"]) or shape.match(details["type"]) for details in group)
+    meant = [item for item in group if not _SCALAR_ERRORS.match(item["type"]) and not shape.match(item["type"])]
+    deeper = any(len(other) > len(path) and other[: len(path)] == path for other in grouped)
+    return meant if meant or deeper else group
 
 
 def _message(details: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
@@ -152,7 +169,8 @@ def _message(details: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> st
         return "write a mapping" + (f" with {', '.join(names[:12])}" if names else ", such as {name: value}")
     for pattern, text in _PLAIN_TEXTS:
         if pattern.match(kind):
-            return text.format_map({"gt": "", "ge": "", "lt": "", "le": "", "min_length": "", **context})
+            bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
+            return text.format_map({"gt": "", "ge": "", "lt": "", "le": "", "min_length": "", **bounds})
     return re.sub(r"^Input should", "the value should", details["msg"])
 
 
@@ -160,7 +178,7 @@ _PLAIN_TEXTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile("string_type"), "write a text; put it in quotes if it looks like a number or true/false"),
     (re.compile("string_too_short"), "is empty; write a text"),
     (re.compile("string_too_long"), "is too long; shorten it"),
-    (re.compile("string_pattern_mismatch"), "does not have the form {pattern}"),
+    (re.compile("string_pattern_mismatch"), "write a text of the form {pattern}"),
     (re.compile("(int|float|decimal).*greater_than_equal|^greater_than_equal"), "write a number of at least {ge}"),
     (re.compile("^greater_than$"), "write a number above {gt}"),
     (re.compile("^less_than_equal"), "write a number of at most {le}"),

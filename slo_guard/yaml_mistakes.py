@@ -11,6 +11,7 @@ _OPERATORS = {">=": "at_least", ">": "above"}
 _INDENT = re.compile(r"[ \t]*")
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _KEY_BEFORE = re.compile(r"([A-Za-z_]\w*)\s*:\s*$")
+_MARKED_BY_THEIR_BEGIN = ("block scalar", "tag", "alias", "anchor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ def explain(error: yaml.YAMLError, text: str) -> Mistake:
         return Mistake(0, 0, f"cannot be read as YAML: {_plain(str(error))}")
     lines = split_lines(text)
     context = getattr(error, "context_mark", None)
-    started = context if context is not None and str(getattr(error, "context", "")).endswith("block scalar") else mark
+    begun = str(getattr(error, "context", "")).endswith(_MARKED_BY_THEIR_BEGIN)
+    started = context if context is not None and begun else mark
     return (
         _tab(lines, mark.line)
         or _reserved_start(lines, started.line, started.column)
@@ -73,7 +75,7 @@ def _tab_indents(lines: list[str], number: int) -> bool:
 def _reserved_start(lines: list[str], number: int, column: int) -> Mistake | None:
     """Explain a value that begins with a character that YAML keeps for itself, and mend it by quoting it."""
     line = lines[number] if number < len(lines) else ""
-    if column >= len(line) or line[column] not in ">|%@`":
+    if column >= len(line) or line[column] not in ">|%@`!*&":
         return None
     before, rest = line[:column], line[column:]
     in_flow = sum(before.count(opening) for opening in "{[") > sum(before.count(closing) for closing in "}]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,8 @@ def load_config(
         return LoadedConfig(None, located.with_findings(reading.findings))
     document = dict(raw)
     lists = {name: document.pop(name, None) for name in ("collectors", "receivers")}
+    # A default that holds a path is taken from the config's folder only if it is validated with the rest.
+    document.setdefault("store", {})
     settings, faults = checked_parts(Settings, document, ConfigFile, reading.context)
     for fault in faults:
         reading.say(fault.path, fault.message, key=fault.unknown)
@@ -105,10 +108,16 @@ def _existing_rules(reading: _Reading, settings: Settings | None, raw: Mapping[s
         except (OSError, ValueError):
             exists = False
         if exists:
-            found.append(path)
+            found.append(_shortest(path))
         else:
             reading.say(("rules", at), f"{str(path)[:200]} does not exist; name a rule file or folder")
     return tuple(found)
+
+
+def _shortest(path: Path) -> Path:
+    """Return ``path`` without its ``..`` where that is the same place: findings are shown with it."""
+    short = Path(os.path.normpath(path))
+    return short if os.path.realpath(short) == os.path.realpath(path) else path
 
 
 def _entries(reading: _Reading, section: str, given: Any, types: Mapping[str, type[Options]]) -> list[Any]:

@@ -11,6 +11,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from slo_guard.units import BYTES, RATIO, SECONDS, Quantity, fits, parse_quantity
 
 _SPACED = re.compile(r"\s*([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s+([A-Za-zµ%]+)\s*")
+_THOUSANDS = re.compile(r"(?<=\d)_(?=\d)")
 _COMPARISON = re.compile(r"\s*(>=|=>|<=|=<|==|=|>|<|≥|≤)\s*(.*)")
 _OPERATORS = {
     **dict.fromkeys((">=", "=>", "≥"), "at_least"),
@@ -44,7 +45,7 @@ def parse_amount(given: Any) -> Amount:
         raise ValueError(f"{text!r} holds a comparison; the field's name is the comparison, write the number alone")
     if text in ("", "true", "false"):
         raise ValueError("write a number such as 2, 0.83s or 95%")
-    return Amount(text, parse_quantity(text))
+    return Amount(text, parse_quantity(_THOUSANDS.sub("", text)))
 
 
 WrittenAmount = Annotated[

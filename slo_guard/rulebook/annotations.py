@@ -37,13 +37,15 @@ def template_faults(template: str, by: Collection[str]) -> Iterator[str]:
     except RecursionError:
         yield "is nested too deeply; flatten it"
         return
+    refused = [node for node in tree.find_all(nodes.Node) if not isinstance(node, _ALLOWED)]
+    if refused:
+        what = _IN_WORDS.get(type(refused[0]), type(refused[0]).__name__.lower())
+        yield f"{what} is not allowed in an annotation; write plain text, {{{{ … }}}} and {{% if … %}}"
+        return
     yield from dict.fromkeys(fault for node in tree.find_all(nodes.Node) if (fault := _fault(node, by)))
 
 
 def _fault(node: nodes.Node, by: Collection[str]) -> str | None:
-    if not isinstance(node, _ALLOWED):
-        what = _IN_WORDS.get(type(node), type(node).__name__.lower())
-        return f"{what} is not allowed in an annotation; write plain text, {{{{ … }}}} and {{% if … %}}"
     if isinstance(node, nodes.Name) and node.name not in VARIABLES:
         return f"a template knows no {node.name!r}{nearest(node.name, VARIABLES)}"
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:

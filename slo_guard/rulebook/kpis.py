@@ -12,8 +12,6 @@ from slo_guard.domain.kpi import (
     Measure,
     NoData,
     NoDataThen,
-    Objective,
-    Op,
     Place,
     RatioPair,
     Reducer,
@@ -29,8 +27,9 @@ from slo_guard.rulebook.amounts import misfit, unit_in_words
 from slo_guard.rulebook.annotations import template_faults
 from slo_guard.rulebook.calendar import parse_moment
 from slo_guard.rulebook.drafts import Draft
-from slo_guard.rulebook.measures import combine_misfit, is_truth, parse_measure, result_unit, type_misfit
-from slo_guard.rulebook.models import LaneHeader, ObjectiveFields
+from slo_guard.rulebook.judging import JudgedBy
+from slo_guard.rulebook.measures import combine_misfit, parse_measure, result_unit, type_misfit
+from slo_guard.rulebook.models import LaneHeader
 from slo_guard.rulebook.sources import Named
 from slo_guard.units import RATIO, source_unit
 from slo_guard.validation import nearest
@@ -54,7 +53,9 @@ class KpiReader:
         fields, draft = self.draft.fields, self.draft
         measure, source = self._measure(), self._source()
         kind, unit = self._type_and_unit(measure, source)
-        objective, warn, resolve = self._objectives(measure, kind, unit)
+        judged = JudgedBy(draft, measure, kind, unit, self._subject(measure))
+        objective, warn, resolve = judged.read()
+        self.findings += judged.findings
         due_at, checkpoint_at = self._times()
         self._labels()
         self._fitting_fields(measure, unit)
@@ -180,66 +181,10 @@ class KpiReader:
         if spec.collector is not None and unit is not None and unit != spec.unit:
             self._say(("unit",), f"{named.name} is {unit_in_words(spec.unit)}{by}; leave unit out")
 
-    def _objectives(
-        self, measure: Measure | None, kind: IndicatorType | None, unit: str | None
-    ) -> tuple[Objective | None, Objective | None, Objective | None]:
-        fields = self.draft.fields
-        objective = self._objective("objective", fields.objective, measure, kind, unit)
-        warn = self._objective("warn", fields.warn, measure, kind, unit)
-        resolve = self._objective("resolve", fields.resolve, measure, kind, unit)
-        if fields.objective is None and "objective" not in self.draft.broken:
-            for name in ("warn", "resolve", "due", "checkpoint"):
-                if self.draft.owns(name):
-                    self._say((name,), f"{name!r} means nothing without an objective; write objective: {{at_most: …}}")
-            return None, None, None
-        if objective is not None and resolve is not None and not objectives.as_strict(resolve, objective):
-            self._say(
-                ("resolve",),
-                f"{resolve.text} is weaker than the objective {objective.text}; an alert would resolve while the "
-                "objective is missed, write a bound at least as strict",
-            )
-        if objective is not None and warn is not None and not objectives.stricter(warn, objective):
-            self._say(
-                ("warn",),
-                f"{warn.text} is no stricter than the objective {objective.text}, so it could never show; "
-                "write a bound within the objective's",
-            )
-        return objective, warn, resolve
-
-    def _objective(
-        self,
-        name: str,
-        fields: ObjectiveFields | None,
-        measure: Measure | None,
-        kind: IndicatorType | None,
-        unit: str | None,
-    ) -> Objective | None:
-        if fields is None:
-            return None
-        given = objectives.written(fields)
-        reversed_bounds = objectives.reversed_bounds(given)
-        if reversed_bounds is not None:
-            self._say((name, given.op.value), reversed_bounds)
-        if measure is None or kind is None or reversed_bounds is not None:
-            return None
-        subject, truth = self._subject(measure), is_truth(measure, kind)
-        if truth != (given.op is Op.IS):
-            instead = "write {is: true}" if truth else "write a number such as {equals: 1}"
-            what = "true or false" if truth else "a number"
-            self._say((name, given.op.value), f"{subject} is {what}; {instead}")
-            return None
-        value_unit = result_unit(measure, kind, unit)
-        if value_unit is None and name != "objective" and self.draft.fields.objective is not None:
-            value_unit = objectives.written(self.draft.fields.objective).unit
-        share = value_unit == RATIO and result_unit(measure, kind, None) == RATIO
-        faults = objectives.faults(given, value_unit, subject, share=share)
-        for path, message in faults:
-            self._say((name, *path), message)
-        return None if faults else objectives.to_objective(given)
-
-    def _subject(self, measure: Measure) -> str:
+    def _subject(self, measure: Measure | None) -> str:
+        """Return what is judged, for messages: the indicators, and how they are measured."""
         names = " / ".join(named.name for named in sources.names_of(self.draft.fields))
-        return names if measure.reducer is Reducer.LAST else f"{measure.text} of {names}"
+        return names if measure is None or measure.reducer is Reducer.LAST else f"{measure.text} of {names}"
 
     def _times(self) -> tuple[float | None, float | None]:
         due_at, checkpoint_at = self._moment("due"), self._moment("checkpoint")

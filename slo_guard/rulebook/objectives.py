@@ -69,9 +69,11 @@ def faults(given: Written, unit: str | None, subject: str, *, share: bool) -> li
 
 def reversed_bounds(given: Written) -> str | None:
     """Return what to write instead when the bounds of ``between`` stand the wrong way round, else None."""
-    if given.op is not Op.BETWEEN or given.amounts[0].quantity.value <= given.amounts[1].quantity.value:
+    if given.op is not Op.BETWEEN:
         return None
     low, high = given.amounts
+    if low.quantity.unit != high.quantity.unit or low.quantity.value <= high.quantity.value:
+        return None
     return f"the bounds are reversed; write between: [{high.text}, {low.text}]"
 
 

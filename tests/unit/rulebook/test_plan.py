@@ -1,0 +1,378 @@
+"""What right rule files become: each field's meaning in the plan that the evaluator gets."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from slo_guard.domain.kpi import (
+    Combine,
+    Expected,
+    Matcher,
+    MatchOp,
+    NoData,
+    NoDataThen,
+    Objective,
+    Op,
+    Place,
+    RatioPair,
+    Reducer,
+    Selection,
+    Severity,
+    Single,
+    Window,
+    WindowKind,
+)
+from slo_guard.domain.readings import IndicatorSpec, IndicatorType
+from slo_guard.rulebook import load_rules
+from slo_guard.rulebook.models import KpiRule
+from tests.support.rule_files import HEAD, SPRINT, kpi_of, lane, plan_of, specs
+
+RULES = Path(__file__).parents[3] / "rules" / "sprint-40"
+BASE = "indicator: latency\nobjective: {at_most: 1.16s}\n"
+START_AT, END_AT = 1783317600.0, 1784354400.0
+
+
+FIELDS = {
+    "kpi": ("", lambda kpi: kpi.id, "guarded"),
+    "title": ("title: GA p95", lambda kpi: kpi.title, "GA p95"),
+    "indicator": ("", lambda kpi: kpi.source, Single(Selection("latency"))),
+    "type": ("type: percentile", lambda kpi: kpi.type, IndicatorType.PERCENTILE),
+    "unit": ("unit: seconds", lambda kpi: kpi.unit, "seconds"),
+    "where": (
+        "where: {a: fs, b: '!x', c: ~p.*, code: 500, v: 1.10}",
+        lambda kpi: kpi.source.of.where,
+        (
+            Matcher("a", MatchOp.EQUAL, "fs"),
+            Matcher("b", MatchOp.NOT_EQUAL, "x"),
+            Matcher("c", MatchOp.REGEX, "p.*"),
+            Matcher("code", MatchOp.EQUAL, "500"),
+            Matcher("v", MatchOp.EQUAL, "1.10"),
+        ),
+    ),
+    "by": ("by: [system, region]", lambda kpi: kpi.by, ("system", "region")),
+    "combine": ("combine: max", lambda kpi: kpi.combine, Combine.MAX),
+    "expect": (
+        "by: [system, tenant]\nexpect: {system: [fs, 2], tenant: {labels_of: usage}}",
+        lambda kpi: kpi.expect,
+        (Expected("system", ("fs", "2")), Expected("tenant", labels_of="usage")),
+    ),
+    "measure": (
+        "measure: max over 5m",
+        lambda kpi: (kpi.measure.reducer, kpi.measure.window, kpi.measure.text),
+        (Reducer.MAX, Window(WindowKind.DURATION, 300.0), "max over 5m"),
+    ),
+    "objective": ("", lambda kpi: kpi.objective, Objective(Op.AT_MOST, 1.16, "at_most 1.16s")),
+    "warn": ("warn: {below: 1.050s}", lambda kpi: kpi.warn, Objective(Op.BELOW, 1.05, "below 1.050s")),
+    "resolve": ("resolve: {at_most: 1100ms}", lambda kpi: kpi.resolve, Objective(Op.AT_MOST, 1.1, "at_most 1100ms")),
+    "for": ("for: 1h30m", lambda kpi: kpi.for_seconds, 5400.0),
+    "keep_firing_for": ("keep_firing_for: 5m", lambda kpi: kpi.keep_firing_for_seconds, 300.0),
+    "severity": ("severity: ticket", lambda kpi: kpi.severity, Severity.TICKET),
+    "warn_severity": ("warn_severity: none", lambda kpi: kpi.warn_severity, Severity.NONE),
+    "no_data": (
+        "no_data: {after: 1m, then: hold, hold_for: 2h}",
+        lambda kpi: kpi.no_data,
+        NoData(60.0, NoDataThen.HOLD, 7200.0),
+    ),
+    "forget_after": ("forget_after: 2d", lambda kpi: kpi.forget_after_seconds, 172800.0),
+    "due": ("due: 2026-07-10", lambda kpi: kpi.due_at, START_AT + 5 * 86400),
+    "checkpoint": ("due: sprint_end\ncheckpoint: 2026-07-10", lambda kpi: kpi.checkpoint_at, START_AT + 5 * 86400),
+    "min_samples": ("min_samples: 3", lambda kpi: kpi.min_samples, 3),
+    "min_total": (
+        "indicator: {bad: a, total: b}\nmeasure: ratio over 24h\nobjective: {below: 1%}\nmin_total: 200",
+        lambda kpi: kpi.min_total,
+        200.0,
+    ),
+    "min_coverage": ("min_coverage: 95%", lambda kpi: kpi.min_coverage, 0.95),
+    "baseline": ("measure: delta over sprint\nbaseline: 2s", lambda kpi: kpi.baseline, 2.0),
+    "runbook_url": ("runbook_url: https://r.example/x", lambda kpi: kpi.runbook_url, "https://r.example/x"),
+    "annotations": (
+        "annotations: {summary: '{{ value }}', code: 500}",
+        lambda kpi: kpi.annotations,
+        {"summary": "{{ value }}", "code": "500"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_reaches_the_plan(tmp_path, name):
+    """Each field that a person can write means something to the evaluator."""
+    added, read, expected = FIELDS[name]
+    stated = {line.split(":")[0] for line in added.splitlines()}
+    base = [line for line in BASE.splitlines() if line.split(":")[0] not in stated]
+
+    kpi = kpi_of(tmp_path, "\n".join([*base, added]))
+
+    assert read(kpi) == expected
+
+
+def test_every_field_of_a_kpi_has_its_case():
+    """A field that is added without a meaning would be a trap."""
+    assert {info.alias or name for name, info in KpiRule.model_fields.items()} == FIELDS.keys()
+
+
+def test_what_is_left_out_has_the_documented_defaults(tmp_path):
+    """The reference promises them."""
+    kpi = kpi_of(tmp_path, "indicator: latency")
+
+    assert (kpi.measure.text, kpi.objective, kpi.severity, kpi.warn_severity) == (
+        "last",
+        None,
+        Severity.PAGE,
+        Severity.TICKET,
+    )
+    assert (kpi.no_data, kpi.min_coverage, kpi.interval_seconds) == (NoData(300.0, NoDataThen.ALERT, 3600.0), 0.9, 60.0)
+    assert (kpi.for_seconds, kpi.keep_firing_for_seconds, kpi.forget_after_seconds) == (0.0, 0.0, 86400.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "objective"),
+    [
+        ("{at_most: 0.25%}", Objective(Op.AT_MOST, 0.0025, "at_most 0.25%")),
+        ("{below: 10m}", Objective(Op.BELOW, 600.0, "below 10m")),
+        ("{at_least: 95%}", Objective(Op.AT_LEAST, 0.95, "at_least 95%")),
+        ("{above: 1_000}", Objective(Op.ABOVE, 1000.0, "above 1_000")),
+        ("{equals: 0}", Objective(Op.EQUALS, 0.0, "equals 0")),
+        ("{between: [2, 3.50]}", Objective(Op.BETWEEN, 2.0, "between 2 and 3.50", 3.5)),
+        ("{is: true}", Objective(Op.IS, 1.0, "is true")),
+        ("{is: no}", Objective(Op.IS, 0.0, "is false")),
+    ],
+)
+def test_an_objective_keeps_the_text_that_people_wrote(tmp_path, text, objective):
+    """It stands in messages and on the page as its author knows it."""
+    assert kpi_of(tmp_path, f"indicator: x\nobjective: {text}").objective == objective
+
+
+@pytest.mark.parametrize(
+    ("objective", "stricter"),
+    [
+        ("{at_most: 2}", "{below: 2}"),
+        ("{at_least: 2}", "{above: 2}"),
+        ("{below: 2}", "{below: 1.9}"),
+        ("{above: 2}", "{at_least: 2.1}"),
+        ("{between: [1, 5]}", "{between: [2, 4]}"),
+        ("{between: [1, 5]}", "{equals: 3}"),
+        ("{at_most: 2}", "{equals: 1}"),
+    ],
+)
+def test_a_stricter_bound_of_another_kind_can_warn_and_resolve(tmp_path, objective, stricter):
+    """What counts is which values meet it, not its name."""
+    kpi = kpi_of(tmp_path, f"indicator: x\nobjective: {objective}\nwarn: {stricter}\nresolve: {stricter}")
+
+    assert kpi.warn == kpi.resolve
+
+
+def test_a_resolve_equal_to_the_objective_is_allowed(tmp_path):
+    """At least as strict is enough."""
+    assert kpi_of(tmp_path, "indicator: x\nobjective: {at_most: 2}\nresolve: {at_most: 2}").resolve is not None
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [
+        ("measure: last", IndicatorType.GAUGE),
+        ("measure: max over 5m", IndicatorType.GAUGE),
+        ("measure: mean over 5m", IndicatorType.GAUGE),
+        ("measure: delta over 5m", IndicatorType.GAUGE),
+        ("measure: increase over sprint", IndicatorType.COUNTER),
+        ("measure: total over sprint", IndicatorType.BOOL),
+        ("objective: {is: true}", IndicatorType.BOOL),
+        ("type: percentile", IndicatorType.PERCENTILE),
+    ],
+)
+def test_without_a_config_the_measure_implies_the_type(tmp_path, rule, kind):
+    """`eval` and `backtest` have samples, and no collectors."""
+    plan = plan_of(tmp_path, f"- kpi: a\n  indicator: x\n  {rule}\n")
+
+    assert plan.kpis[0].type is kind
+    assert plan.indicators == {"x": IndicatorSpec("x", kind)}
+
+
+def test_rules_that_share_an_indicator_agree_on_a_type(tmp_path):
+    """The time during which it is true, and the share: both are of a bool."""
+    plan = plan_of(
+        tmp_path,
+        "- {kpi: a, indicator: x, measure: mean over 1h}\n- {kpi: b, indicator: x, measure: total over sprint}",
+    )
+
+    assert {kpi.type for kpi in plan.kpis} == {IndicatorType.BOOL}
+    assert [kpi.unit for kpi in plan.kpis] == ["ratio", "seconds"]
+
+
+def test_with_a_config_type_and_unit_come_from_the_collector(tmp_path):
+    """The rule need not repeat them."""
+    known = specs(latency="percentile seconds", other="gauge")
+
+    plan = plan_of(tmp_path, "- {kpi: a, indicator: latency}", known)
+
+    assert (plan.kpis[0].type, plan.kpis[0].unit) == (IndicatorType.PERCENTILE, "seconds")
+    assert plan.indicators == {"latency": known["latency"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "unit"),
+    [
+        ("indicator: {good: a, total: b}\nmeasure: ratio over 1h", "ratio"),
+        ("indicator: up\nmeasure: total over sprint", "seconds"),
+        ("indicator: up\nmeasure: mean over 1h", "ratio"),
+        ("indicator: cpu\nmeasure: total over 1h", "seconds"),
+        ("indicator: mem\nmeasure: delta over 1h", "bytes"),
+        ("indicator: a\nmeasure: increase over 1h", ""),
+    ],
+)
+def test_the_unit_is_that_of_the_measured_value(tmp_path, rule, unit):
+    """What is shown is the result, not the samples."""
+    known = specs(a="counter", b="counter", up="bool", cpu="counter seconds", mem="gauge bytes")
+
+    assert kpi_of(tmp_path, rule, known).unit == unit
+
+
+def test_a_unit_that_nobody_states_is_that_of_the_objective(tmp_path):
+    """1.16s says what the value is in."""
+    assert kpi_of(tmp_path, BASE).unit == "seconds"
+
+
+def test_a_bare_number_fits_where_no_unit_is_known(tmp_path):
+    """Values are then in base units."""
+    assert kpi_of(tmp_path, "indicator: x\nobjective: {at_most: 1.16}").objective.bound == 1.16
+
+
+def test_each_side_of_a_ratio_can_have_its_own_where(tmp_path):
+    """The KPI's where holds for both, a side's own entry wins."""
+    kpi = kpi_of(
+        tmp_path,
+        """
+        indicator: {good: {indicator: requests, where: {code: ~2.., region: eu}}, total: requests}
+        where: {region: us, tenant: acme}
+        measure: ratio over 24h
+        """,
+    )
+
+    tenant, region = Matcher("tenant", MatchOp.EQUAL, "acme"), Matcher("region", MatchOp.EQUAL, "us")
+    own = (Matcher("code", MatchOp.REGEX, "2.."), Matcher("region", MatchOp.EQUAL, "eu"))
+    assert kpi.source == RatioPair(
+        Selection("requests", (tenant, *own)), Selection("requests", (region, tenant)), "good"
+    )
+
+
+def test_defaults_are_merged_and_mappings_by_key(tmp_path):
+    """A KPI changes one thing of no_data without repeating the rest; its objective replaces the whole one."""
+    head = """\
+    defaults:
+      severity: ticket
+      interval: 30s
+      objective: {at_most: 5}
+      no_data: {after: 5m, then: hold}
+      annotations: {a: x, b: y}
+      min_total: 7
+    """
+    plan = plan_of(
+        tmp_path,
+        "- {kpi: a, indicator: x}\n- {kpi: b, indicator: x, objective: {at_least: 2}, severity: page, "
+        "no_data: {after: 1m}, annotations: {b: z}}",
+        head=head,
+    )
+
+    first, second = plan.kpis
+    assert (first.severity, first.objective.text, first.no_data) == (
+        Severity.TICKET,
+        "at_most 5",
+        NoData(300.0, NoDataThen.HOLD),
+    )
+    assert (second.severity, second.objective.text, second.no_data) == (
+        Severity.PAGE,
+        "at_least 2",
+        NoData(60.0, NoDataThen.HOLD),
+    )
+    assert second.annotations == {"a": "x", "b": "z"}
+    assert {kpi.interval_seconds for kpi in plan.kpis} == {30.0}
+    assert {kpi.min_total for kpi in plan.kpis} == {None}, "a default that does not apply is left aside"
+
+
+@pytest.mark.parametrize(
+    "head", ["interval: 30s\n", "defaults: {interval: 30s}\n", "interval: 30s\ndefaults: {interval: 0.5m}\n"]
+)
+def test_the_interval_can_stand_in_two_places(tmp_path, head):
+    """They mean the same, so saying it twice alike is no error."""
+    assert kpi_of(tmp_path, "indicator: x", head=head).interval_seconds == 30.0
+
+
+def test_a_kpi_knows_its_lane_owner_sprint_and_place(tmp_path):
+    """Messages and pages lead back to the file."""
+    kpi = kpi_of(tmp_path, "indicator: x", head="owner: SRE Lead\n")
+
+    assert (kpi.lane, kpi.owner, kpi.sprint) == ("ga-ops", "SRE Lead", "sprint-40")
+    assert kpi.place == Place(str(tmp_path / "lane.yaml"), 6)
+
+
+def test_a_sprint_is_its_local_days(tmp_path):
+    """From the first midnight to the one after the last day, in Denver."""
+    sprint = plan_of(tmp_path, "- {kpi: a, indicator: x}").sprints["sprint-40"]
+
+    assert (sprint.start, sprint.end) == (date(2026, 7, 6), date(2026, 7, 17))
+    assert (sprint.start_at, sprint.end_at) == (START_AT, END_AT)
+    assert sprint.workdays == ("mon", "tue", "wed", "thu", "fri")
+
+
+def test_folders_are_read_recursively_without_hidden_ones(tmp_path):
+    """Mounted config maps keep old versions in hidden folders; a second suffix is as good."""
+    deeper = tmp_path / "a" / "b"
+    hidden = tmp_path / ".git"
+    deeper.mkdir(parents=True)
+    hidden.mkdir()
+    (tmp_path / "sprint.yaml").write_text(SPRINT)
+    (deeper / "lane.yml").write_text(lane("- {kpi: a, indicator: x}"))
+    (hidden / "lane.yaml").write_text("{")
+    (tmp_path / "notes.txt").write_text("{")
+
+    loaded = load_rules([tmp_path, deeper, deeper / "lane.yml"], None)
+
+    assert [kpi.id for kpi in loaded.plan.kpis] == ["a"]
+    assert (loaded.kpi_count, loaded.lane_count) == (1, 1)
+
+
+def test_a_lane_named_alone_finds_the_sprint_beside_it(tmp_path):
+    """People check the file that they edit."""
+    (tmp_path / "sprint.yaml").write_text(SPRINT)
+    (tmp_path / "lane.yaml").write_text(lane("- {kpi: a, indicator: x}"))
+
+    assert load_rules([tmp_path / "lane.yaml"], None).plan is not None
+
+
+def test_two_sprints_may_use_the_same_ids(tmp_path):
+    """The next sprint's rules stand beside this one's."""
+    for name in ("sprint-40", "sprint-41"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sprint.yaml").write_text(SPRINT.replace("sprint-40", name))
+        (tmp_path / name / "lane.yaml").write_text(
+            f"{HEAD}kpis: [{{kpi: a, indicator: x}}]\n".replace("sprint-40", name)
+        )
+
+    plan = load_rules([tmp_path], None).plan
+
+    assert [(kpi.sprint, kpi.id) for kpi in plan.kpis] == [("sprint-40", "a"), ("sprint-41", "a")]
+
+
+def test_the_shipped_rules_are_the_sprints_objectives():
+    """The lanes reliability and ga-ops as the plan of sprint 40 states them."""
+    plan = load_rules([RULES], None).plan
+
+    said = {kpi.id: (kpi.lane, kpi.measure.text, kpi.objective.text) for kpi in plan.kpis}
+    assert said == {
+        "sev1_incidents": ("reliability", "increase over sprint", "equals 0"),
+        "burn_alarm_minutes": ("reliability", "total over sprint", "below 10m"),
+        "query_p95_4hop_100k": ("reliability", "last", "at_most 0.83s"),
+        "ga_e2e_p95": ("ga-ops", "last", "at_most 1.16s"),
+        "ga_complaint_rate": ("ga-ops", "ratio over 24h", "below 0.8%"),
+        "ga_audits": ("ga-ops", "ratio over sprint", "at_least 99%"),
+        "ga_rollback_drill_logged": ("ga-ops", "last", "is true"),
+    }
+    by_id = {kpi.id: kpi for kpi in plan.kpis}
+    assert by_id["burn_alarm_minutes"].warn.text == "below 5m"
+    assert by_id["ga_e2e_p95"].resolve.text == "at_most 1.10s"
+    assert by_id["ga_e2e_p95"].expect == (Expected("system", ("fs", "predictive", "xai2")),)
+    assert by_id["ga_complaint_rate"].min_total == 200
+    assert by_id["ga_rollback_drill_logged"].due_at == END_AT
+    assert {kpi.owner for kpi in plan.kpis} == {"SRE Lead"}
