@@ -156,10 +156,13 @@ class EvaluationCycle:
         known = {key: at for key, at in judged_at.items() if at is not None}
         try:
             record = plan_once(self._store, self._state.alerts, self._routes, now, known)
+            waiting = dict(self._store.outbox_pending())
         except StoreError as error:
             self._backlog.error = self._backlog.error or error
             return 0
-        for receiver, (pending, oldest) in self._store.outbox_pending().items():
+        # The store names only receivers for whom something waits: the others' gauges must go back to 0.
+        for receiver in dict.fromkeys((*(route.receiver for route in self._routes), *waiting)):
+            pending, oldest = waiting.get(receiver, (0, None))
             self._own.outbox(receiver, pending, 0.0 if oldest is None else max(0.0, to_unix(now) - oldest))
         return len(record.notifications)
 
