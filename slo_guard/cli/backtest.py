@@ -17,6 +17,7 @@ from slo_guard.cli.recorded import (
     samples_option,
     table,
     table_console,
+    working,
 )
 from slo_guard.clock import iso
 from slo_guard.domain.alerts import Transition
@@ -50,8 +51,9 @@ def backtest(
         raise click.UsageError("Missing option '--samples'.")
     if end < start:
         raise click.UsageError(f"--to {iso(end)} is before --from {iso(start)}.")
-    plan, observations = load(rules, samples)
-    transitions = tuple(run_backtest(plan, observations, start, end))
+    with working():
+        plan, observations = load(rules, samples)
+        transitions = tuple(run_backtest(plan, observations, start, end))
     if style == "json":
         print_json(backtest_json(transitions))
     else:

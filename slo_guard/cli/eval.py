@@ -17,6 +17,7 @@ from slo_guard.cli.recorded import (
     table,
     table_console,
     tell,
+    working,
 )
 from slo_guard.clock import iso
 from slo_guard.domain.verdicts import SeriesVerdict, Verdict
@@ -46,8 +47,9 @@ def eval_(rules: Path, samples: Path | None, at: float, style: str) -> None:
     """
     if samples is None:
         raise click.UsageError("Missing option '--samples'.")
-    plan, observations = load(rules, samples)
-    result = evaluate_samples(plan, observations, at)
+    with working():
+        plan, observations = load(rules, samples)
+        result = evaluate_samples(plan, observations, at)
     if result.stepped_from is not None:
         tell([f"the recording is long: alerts are as of a daemon started at {iso(result.stepped_from)}"])
     if style == "json":

@@ -11,6 +11,7 @@ import click
 import orjson
 from rich import box
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from slo_guard.domain.kpi import Plan
@@ -85,6 +86,11 @@ def table(title: str, *columns: str) -> Table:
     for name in columns:
         made.add_column(name, overflow="fold")
     return made
+
+
+def working() -> Status:
+    """Return a spinner for standard error, shown while it is entered, and only in a terminal."""
+    return Console(stderr=True).status("Replaying the recording…")
 
 
 def table_console() -> Console:

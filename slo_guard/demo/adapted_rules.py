@@ -30,7 +30,7 @@ def adaptations(*, faults: bool) -> tuple[str, ...]:
     told = (
         "the sprint began yesterday",
         f"every KPI is judged each {every}",
-        f"for and keep_firing_for are {wait} at most",
+        f"`for` and `keep_firing_for` are {wait} at most",
         f"a p95 is no data after {stale}",
     )
     drill = f"the rollback drill is due {format_duration(DRILL_UNSIGNED.starts)} after the start"

@@ -30,7 +30,7 @@ _COLOURS = (
 """The border by how a message begins; any other message is a breach."""
 
 _MARK = re.compile(
-    r"<(?P<url>[^<>|\s]+)(?:\|(?P<label>[^<>]*))?>|`(?P<code>[^`\n]+)`"
+    r"<!date\^(?P<date>\d+)\^[^<>]*>|<(?P<url>[^<>|\s]+)(?:\|(?P<label>[^<>]*))?>|`(?P<code>[^`\n]+)`"
     r"|(?<!\w)\*(?P<bold>[^*\n]+)\*(?!\w)|(?<!\w)_(?P<italic>[^_\n]+)_(?!\w)|:(?P<emoji>[a-z0-9_+-]+):"
 )
 
@@ -60,6 +60,11 @@ class DemoConsole:
         """Print a message that the Slack stand-in got, and how it answered."""
         self._print(slack_panel(received))
 
+    def fault(self, fault: Fault, at: float, *, begins: bool) -> None:
+        """Print that a fault begins or has ended."""
+        line = Text.assemble((f"  {_clock(at)}  ", "dim"), (f"{fault.kpi}  ", "cyan"))
+        self._print(line.append(fault.says if begins else fault.ends_with, style="" if begins else "green"))
+
     def say(self, text: str) -> None:
         """Print one line."""
         self._print(Text(text))
@@ -70,7 +75,7 @@ class DemoConsole:
 
 def slack_panel(received: Received) -> Panel:
     """Return a message as a framed text: the frame's colour says how bad it is, its title when it came."""
-    clock = from_unix(received.at).strftime("%H:%M:%S UTC")
+    clock = _clock(received.at)
     if received.retry_after is not None:
         text = f"answered 429, Retry-After: {received.retry_after}, as Slack does when it is busy; it has to come again"
         return Panel(Text(text), title=f"Slack {clock}", title_align="left", border_style="magenta")
@@ -87,13 +92,15 @@ def slack_panel(received: Received) -> Panel:
 
 
 def mrkdwn(text: str, style: str = "") -> Text:
-    """Return Slack's markup as styled text: bold, italic, code, links and emoji."""
+    """Return Slack's markup as styled text: bold, italic, code, links, emoji and instants."""
     styled = Text(style=style)
     end = 0
     for match in _MARK.finditer(text):
         styled.append(html.unescape(text[end : match.start()]))
         end = match.end()
-        if match["url"]:
+        if match["date"]:
+            styled.append(_clock(float(match["date"])))
+        elif match["url"]:
             url = html.unescape(match["url"])
             styled.append(html.unescape(match["label"] or match["url"]), style=f"underline link {url}")
         elif match["emoji"]:
@@ -114,6 +121,10 @@ def _timeline(faults: Sequence[Fault]) -> Table:
     return table
 
 
+def _clock(seconds: float) -> str:
+    return from_unix(seconds).strftime("%H:%M:%S UTC")
+
+
 def _colour(message: Mapping[str, Any]) -> str:
     begins = re.sub(r"^[\W_]*(:\w+:\s*)?", "", str(message.get("text", ""))).lower()
     return next((colour for word, colour in _COLOURS if begins.startswith(word)), "red")
@@ -125,7 +136,8 @@ def _block(block: Mapping[str, Any]) -> list[RenderableType]:
         return [mrkdwn(block["text"]["text"], "bold")]
     if kind == "section":
         parts: list[RenderableType] = [mrkdwn(block["text"]["text"])] if block.get("text") else []
-        fields = [mrkdwn(field["text"]) for field in block.get("fields") or []]
+        # Slack sets a field's name above its value; beside it, a message takes half the height here.
+        fields = [mrkdwn(field["text"].replace("\n", "  ", 1)) for field in block.get("fields") or []]
         if fields:
             table = Table.grid(padding=(0, 3), expand=True)
             table.add_column(ratio=1)

@@ -49,21 +49,21 @@ BURN_ALARM = Fault(
     60,
     145,
     "burn_alarm_minutes",
-    "a burn alarm fires; the sprint's 10m are used up within a minute",
+    "a burn alarm fires; the sprint's 10m are soon used up",
     "the alarm stops, its total stays",
 )
 DRILL_UNSIGNED = Fault(
     30,
     130,
     "ga_rollback_drill_logged",
-    "the rollback drill is due, and nobody has logged it (later: it is withdrawn)",
+    "the drill is due and not logged (in later cycles: withdrawn)",
     "the drill is logged, late",
 )
 COMPLAINTS = Fault(
     95, 120, "ga_complaint_rate", "users of xai2 complain: over 0.8% in 24h", "traffic without complaints dilutes it"
 )
 PAGE_DOWN = Fault(
-    148, 170, "its p95s", "the metrics page answers 500: the source is down, and nothing of it is green", "it answers"
+    148, 170, "collector services", "the metrics page answers 500: no data, and nothing green", "the page answers again"
 )
 
 FAULTS = (

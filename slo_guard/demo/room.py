@@ -14,10 +14,11 @@ import yaml
 
 from slo_guard.clock import iso
 from slo_guard.demo.adapted_rules import INTERVAL_SECONDS, WAIT_SECONDS, sprint_start, write_rules
-from slo_guard.demo.mission_control import MissionControl
+from slo_guard.demo.mission_control import FAULTS, Fault, MissionControl
 from slo_guard.demo.prometheus_stand_in import QUERIES
 from slo_guard.demo.slack_stand_in import PATH, Received, SlackStandIn
 from slo_guard.demo.sources import PAGE_INDICATORS, source_server
+from slo_guard.domain.readings import SignOff
 
 DRILL = "ga_rollback_drill_logged"
 
@@ -25,21 +26,28 @@ _BEFORE_FAULTS_SECONDS = 3.0
 """The daemon starts while all is quiet: the cycle of faults begins this long after the room is opened."""
 
 _COUNTING_BEFORE_SPRINT_SECONDS = 3600.0
-_SIGNING_SECONDS = 0.5
+_TICK_SECONDS = 0.5
 _SLACK_BUSY_ON = 3
 
 
 class DemoRoom:
     """A simulated Mission Control that runs on loopback while the context lasts; its folder is deleted at the end.
 
-    ``on_message`` gets what comes to Slack, from another thread; ``clock`` gives Unix seconds; ``port`` is
-    where the daemon's page is to be.
+    ``on_message`` gets what comes to Slack, ``on_fault`` each fault as it begins (True) and ends (False), both
+    from other threads; ``clock`` gives Unix seconds; ``port`` is where the daemon's page is to be.
     """
 
     def __init__(
-        self, on_message: Callable[[Received], None], clock: Callable[[], float], *, port: int, faults: bool = True
+        self,
+        on_message: Callable[[Received], None],
+        clock: Callable[[], float],
+        *,
+        port: int,
+        faults: bool = True,
+        on_fault: Callable[[Fault, float, bool], None] | None = None,
     ) -> None:
         self._on_message = on_message
+        self._on_fault = on_fault
         self._clock = clock
         self._port = port
         self._faults = faults
@@ -67,9 +75,9 @@ class DemoRoom:
             self._write("slack-url", self.slack_url)
             self._write("slo-guard.yaml", yaml.safe_dump(demo_config(self.sources_url, self._port), sort_keys=False))
             self._write("sign-offs.yaml", "[]\n")
-            signing = threading.Thread(target=self._keep_signing, args=(mission,), name="signing", daemon=True)
-            signing.start()
-            stack.callback(signing.join)
+            ticking = threading.Thread(target=self._tick, args=(mission,), name="mission-control", daemon=True)
+            ticking.start()
+            stack.callback(ticking.join)
             stack.callback(self._left.set)
             self._stack = stack.pop_all()
         return self
@@ -79,20 +87,19 @@ class DemoRoom:
     ) -> None:
         self._stack.close()
 
-    def _keep_signing(self, mission: MissionControl) -> None:
-        """Write the evidence file anew whenever somebody signs or withdraws."""
+    def _tick(self, mission: MissionControl) -> None:
+        """Tell of faults as they come and go, and write the evidence file anew whenever somebody signs or withdraws."""
+        told: set[Fault] = set()
         written: list[dict[str, Any]] = []
-        while not self._left.wait(_SIGNING_SECONDS):
-            entries = [
-                {
-                    "indicator": DRILL,
-                    "value": signed.value,
-                    "by": signed.by,
-                    "when": iso(signed.when),
-                    **({"link": signed.link} if signed.link else {}),
-                }
-                for signed in mission.sign_offs(self._clock())
-            ]
+        while not self._left.wait(_TICK_SECONDS):
+            now = self._clock()
+            for fault in FAULTS:
+                active = mission.active(fault, now)
+                if active != (fault in told):
+                    told ^= {fault}
+                    if self._on_fault is not None:
+                        self._on_fault(fault, now, active)
+            entries = [_entry(signed) for signed in mission.sign_offs(now)]
             if entries != written:
                 self._write("sign-offs.yaml", yaml.safe_dump(entries, sort_keys=False))
                 written = entries
@@ -104,10 +111,16 @@ class DemoRoom:
         half.replace(self.folder / name)
 
 
+def _entry(signed: SignOff) -> dict[str, Any]:
+    entry = {"indicator": DRILL, "value": signed.value, "by": signed.by, "when": iso(signed.when)}
+    return {**entry, "link": signed.link} if signed.link else entry
+
+
 def demo_config(sources_url: str, port: int) -> dict[str, Any]:
     """Return the config of the demo's daemon as a person would have written it."""
     every = f"{INTERVAL_SECONDS:g}s"
     return {
+        "version": 1,
         "rules": ["rules"],
         "server": {"host": "127.0.0.1", "port": port},
         "store": {"path": "slo-guard.db"},

@@ -184,6 +184,8 @@ def _read_json_lines(file: TextIO, name: str, columns: SampleColumns) -> None:
             columns.add(at, number, value, line)
         except ValueError as error:
             columns.fault(name, line, str(error))
+        except OverflowError:
+            columns.fault(name, line, "has a number beyond all bounds")
 
 
 def _json_row(text: str) -> tuple[str, LabelSet, str | float, str | float | bool]:
@@ -216,9 +218,13 @@ def _json_row(text: str) -> tuple[str, LabelSet, str | float, str | float | bool
 def _lenient_json(text: str) -> Any:
     """Parse what the fast parser refuses: NaN and Infinity as Python and JavaScript tools write them."""
     try:
-        return json.loads(text)
+        row = json.loads(text)
+        json.dumps(row, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg}; write one object a line") from None
+    except (UnicodeEncodeError, RecursionError):
+        raise ValueError("is not JSON that can be used: half a character, or too deeply nested") from None
+    return row
 
 
 def _odd_value(text: str, spec: IndicatorSpec) -> float:

@@ -62,6 +62,7 @@ def test_a_message_that_slack_put_off_or_refused_says_so() -> None:
 
 def test_links_and_emoji_become_what_they_mean() -> None:
     """Raw mrkdwn is for machines."""
+    assert mrkdwn("since <!date^1783332000^{date_short_pretty} {time_secs}|2026>").plain == "since 10:00:00 UTC"
     text = mrkdwn("<https://runbooks.example/x?a=1&amp;b=2|open the runbook> :white_check_mark: ga_e2e_p95 `x`")
 
     assert text.plain == "open the runbook ✅ ga_e2e_p95 x"
@@ -78,4 +79,4 @@ def test_the_introduction_says_where_to_look_what_will_happen_and_what_is_adapte
     shown = " ".join(console.file.getvalue().split())
     assert "http://127.0.0.1:9/" in shown
     assert "a Sev-1 is opened" in shown
-    assert "for and keep_firing_for are 5s at most" in shown
+    assert "`for` and `keep_firing_for` are 5s at most" in shown

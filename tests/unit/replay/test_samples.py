@@ -233,6 +233,9 @@ def test_a_row_that_does_not_parse_is_named_with_what_to_write(file: Path, row: 
         ('{"timestamp": 1783332000, "indicator": 5, "value": 1}', '"indicator" is a name'),
         ('{"timestamp": 1783332000', "is not JSON"),
         ("[1]", "is not an object"),
+        ('{"timestamp": 1783332000, "indicator": "latency", "value": 1' + "0" * 400 + "}", "beyond all bounds"),
+        ('{"timestamp": 1783332000, "indicator": "\\ud800", "value": 1}', "half a character"),
+        ("[" * 100_000, "too deeply nested"),
     ],
 )
 def test_a_json_line_that_does_not_parse_is_named_with_what_to_write(file: Path, line: str, says: str) -> None:

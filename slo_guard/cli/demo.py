@@ -1,0 +1,106 @@
+"""``slo-guard demo``: the daemon on a simulated Mission Control."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from typing import Any
+
+import click
+
+from slo_guard.app import run_daemon
+from slo_guard.cli.run import leave
+from slo_guard.clock import to_unix, utcnow
+from slo_guard.demo.adapted_rules import adaptations
+from slo_guard.demo.console import DemoConsole
+from slo_guard.demo.mission_control import Fault
+from slo_guard.demo.room import DemoRoom
+from slo_guard.errors import UnitError
+from slo_guard.units import parse_duration
+
+_USUAL_PORT = 9469
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value))
+        except UnitError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command("demo")
+@click.option("--port", type=click.IntRange(0, 65535), help=f"Port of the page; 0: any free one.  [{_USUAL_PORT}]")
+@click.option("--faults/--no-faults", default=True, show_default=True, help="Whether anything goes wrong.")
+@click.option("--stop-after", type=_Duration(), metavar="DURATION", help="Stop by itself, after 3m for example.")
+def demo(port: int | None, stop_after: float | None, *, faults: bool) -> None:
+    """Watch the daemon on a simulated Mission Control, with a Slack stand-in that prints what it gets.
+
+    Nothing has to be set up, and nothing is left behind. Faults come and go within three minutes.
+    """
+    _stop_cleanly_from_the_start()
+    console = DemoConsole()
+    chosen = _usual_or_free() if port is None else port
+
+    def told(fault: Fault, at: float, begins: bool) -> None:
+        if introduced.is_set():
+            console.fault(fault, at, begins=begins)
+
+    introduced = threading.Event()
+    with DemoRoom(console.slack, _now, port=chosen, faults=faults, on_fault=told) as room:
+
+        def introduce(url: str) -> None:
+            base = url.rstrip("/")
+            places = [
+                ("Page", f"{base}/"),
+                ("Verdicts", f"{base}/api/v1/kpis"),
+                ("Metrics", f"{base}/metrics"),
+                ("Mission Control", f"{room.sources_url}/metrics"),
+                ("Its Prometheus", f"{room.sources_url}/api/v1/query"),
+                ("Config and rules", str(room.folder)),
+            ]
+            console.introduce(places, adaptations(faults=faults), faults=faults)
+            introduced.set()
+            if stop_after is not None:
+                _stop_in(stop_after)
+
+        code = run_daemon(room.config_path, on_ready=introduce)
+    console.say("Stopped; nothing is left behind.")
+    leave(code)
+
+
+def _stop_cleanly_from_the_start() -> None:
+    """Have SIGTERM unwind, as Ctrl-C does, until the daemon handles both: else the demo's folder would stay."""
+
+    def unwind(_number: int, _frame: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, unwind)
+
+
+def _stop_in(seconds: float) -> None:
+    # To the main thread: it waits without end, and a signal that another thread takes would not wake it.
+    main = threading.main_thread().ident
+    timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGTERM))
+    timer.daemon = True
+    timer.start()
+
+
+def _usual_or_free() -> int:
+    """Return the usual port, or 0 (any free one) where something else listens there: a demo needs no set-up."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", _USUAL_PORT))
+        except OSError:
+            return 0
+    return _USUAL_PORT
+
+
+def _now() -> float:
+    return to_unix(utcnow())

@@ -1,0 +1,86 @@
+"""``slo-guard demo`` as a process: it comes up without set-up, shows where to look, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "slo_guard", "demo", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "100", "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout is not None
+    shown = ""
+    for line in process.stdout:
+        shown += line
+        if words in line:
+            return shown
+    pytest.fail(f"ended before it said {words!r}:\n{shown}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_runs_until_it_is_stopped_and_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    """One command, no set-up, Ctrl-C: whatever stays behind would be found by the next one who tries it."""
+    process = start(tmp_path)
+    try:
+        shown = read_until(process, "Ctrl-C stops the demo")
+        page = re.search(r"Page\s+(http://127\.0\.0\.1:\d+/)", shown)
+        sources = re.search(r"Mission Control\s+(http://127\.0\.0\.1:\d+/metrics)", shown)
+        assert page is not None
+        assert sources is not None
+        answered = requests.get(page[1] + "-/healthy", timeout=5).ok
+        measured = requests.get(sources[1], timeout=5).text
+
+        process.send_signal(number)
+        rest = process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+
+    assert process.returncode == 0, rest
+    assert "Traceback" not in shown + rest
+    assert answered
+    assert "ga_e2e_p95_seconds" in measured
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_stops_by_itself_when_asked_to(tmp_path: Path) -> None:
+    """For a recording, or a machine that tries every command."""
+    process = start(tmp_path, "--no-faults", "--stop-after", "1s")
+    shown = process.communicate(timeout=60)[0]
+
+    assert process.returncode == 0, shown
+    assert "Nothing goes wrong" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_in_use_is_one_clear_message(tmp_path: Path) -> None:
+    """Whoever asked for a port must hear that it is taken, not see the demo somewhere else."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    try:
+        process = start(tmp_path, "--port", str(taken.getsockname()[1]))
+        shown = process.communicate(timeout=60)[0]
+    finally:
+        taken.close()
+
+    assert process.returncode == 1
+    assert "Traceback" not in shown
+    assert "in use" in shown
+    assert list(tmp_path.iterdir()) == []
