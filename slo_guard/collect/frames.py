@@ -68,12 +68,21 @@ def layout_of(label_sets: Sequence[LabelSet], previous: SeriesIndex | None = Non
     ``previous`` is used again if it has the same label sets in whatever order: a source that shuffles its
     answers must not cost everybody downstream their caches.
     """
-    unique = dict.fromkeys(label_sets)
-    same = previous is not None and len(previous) == len(unique) and unique.keys() == set(previous.label_sets)
-    index = previous if previous is not None and same else SeriesIndex.of(unique)
-    if len(unique) == len(label_sets) and (not same or index.label_sets == tuple(label_sets)):
-        return SeriesLayout(index)
-    return _placed(label_sets, index)
+    if previous is not None and previous.label_sets == tuple(label_sets):
+        return SeriesLayout(previous)
+    if (
+        previous is not None
+        and len(previous) <= len(label_sets)
+        and all(map(previous.positions.__contains__, label_sets))
+    ):
+        layout = _placed(label_sets, previous)
+        if layout.rows is not None and len(layout.rows) - layout.duplicates == len(previous):
+            return layout
+    # Hashing so many label sets is what the first answer costs: duplicates are only looked for if there are any.
+    try:
+        return SeriesLayout(SeriesIndex.of(label_sets))
+    except ValueError:
+        return _placed(label_sets, SeriesIndex.of(dict.fromkeys(label_sets)))
 
 
 def layout_within(label_sets: Sequence[LabelSet], base: SeriesIndex) -> SeriesLayout:

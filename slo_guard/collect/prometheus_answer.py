@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import orjson
 
 from slo_guard.collect.frames import NOTHING, Rejections, SeriesLayout, collector_paused, layout_of, parse_numbers
 from slo_guard.domain.readings import FloatArray
-from slo_guard.domain.series import LabelSet, SeriesIndex, label_set
+from slo_guard.domain.series import LabelSet, SeriesIndex
 from slo_guard.errors import CollectionError
 
 _ERROR_LENGTH = 200
@@ -90,20 +90,19 @@ class VectorParser:
         return Vector(seen.layout, parse_numbers(numbers))
 
     def _label_sets(self, texts: list[bytes]) -> list[LabelSet] | None:
-        known = dict(zip(self._seen.texts, self._seen.label_sets, strict=True)) if self._seen is not None else {}
-        fresh = [text for text in texts if text not in known]
         with collector_paused():
+            known = dict(zip(self._seen.texts, self._seen.label_sets, strict=True)) if self._seen is not None else {}
+            fresh = [text for text in texts if text not in known] if known else texts
             try:
                 metrics = orjson.loads(b"[" + b",".join(fresh) + b"]")
             except orjson.JSONDecodeError:
                 return None
             if len(metrics) != len(fresh):
                 return None
-            for text, metric in zip(fresh, metrics, strict=True):
-                labels = _labels(metric)
-                if labels is None:
-                    return None
-                known[text] = labels
+            found = [_labels(metric) for metric in metrics]
+            if None in found:
+                return None
+            known.update(zip(fresh, cast("list[LabelSet]", found), strict=True))
             return [known[text] for text in texts]
 
     def _plain(self, body: bytes) -> Vector:
@@ -216,7 +215,7 @@ def _labels(metric: Any) -> LabelSet | None:
     for value in metric.values():
         if not isinstance(value, str):
             return None
-    return label_set(metric)
+    return tuple(sorted(metric.items()))
 
 
 def _is_sample(value: Any) -> bool:

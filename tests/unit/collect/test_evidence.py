@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slo_guard.clock import to_unix
@@ -148,6 +148,7 @@ def entry(by: str = "Ana", **changes) -> Entry:
     return Entry("drill", SignOff(**{**fields, **changes}))
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufffe\uffff"), min_size=1).filter(str.strip),
     st.dictionaries(st.sampled_from(["tenant", "a b"]), st.text(st.characters(blacklist_categories=("Cs",)), max_size=5)),

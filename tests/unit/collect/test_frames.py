@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slo_guard.collect.frames import (
@@ -88,6 +88,7 @@ def test_values_come_in_base_units_to_the_last_bit():
     assert frame_of([A], [2], factor=60.0).values[0] == 120.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(width=64), max_size=20))
 def test_numbers_parse_as_python_parses_them(numbers):
     """The fast path for plain numbers must not round differently."""
@@ -96,6 +97,7 @@ def test_numbers_parse_as_python_parses_them(numbers):
     np.testing.assert_array_equal(parsed, np.array(numbers, dtype=float))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(st.sampled_from([b"1", b"+Inf", b"-Inf", b"NaN", b"1e5", b".5", b"5.", b"01"]), st.binary(max_size=6))
