@@ -234,13 +234,16 @@ class Daemon:
     def _deliver_job(self, courier: Courier) -> Callable[[], None]:
         def run() -> None:
             try:
-                attempts = deliver_once(courier, self._now)
+                tries = deliver_once(courier, self._now)
             except StoreError as error:
                 self._own.job_error("deliver")
                 log.error("delivery_not_recorded", receiver=courier.receiver.name, error=str(error))
                 return
-            for attempt in attempts:
-                self._own.notified(attempt.receiver, DeliveryOutcome(attempt.step.value))
+            for each in tries:
+                if each.key is not None:
+                    self._own.notified(each.receiver, DeliveryOutcome(each.step.value))
+            if self._scheduler is not None and tries[-1].due_at is not None:
+                self._scheduler.deliver_by(courier.receiver.name, tries[-1].due_at)
 
         return run
 

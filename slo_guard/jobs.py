@@ -114,17 +114,16 @@ def plan_once(
 
 
 def deliver_once(courier: Courier, now: Callable[[], float]) -> list[Delivery]:
-    """Send what is due at one receiver, in order, until nothing is; returns what became of each attempt.
+    """Send what is due at one receiver, in order, until nothing is; returns what each try did, at least one.
 
-    ``now`` gives Unix seconds; each attempt asks again. Raises ``StoreError``.
+    The last one's ``due_at`` says when the next call is worth making, where that is known. ``now`` gives Unix
+    seconds; each try asks again. Raises ``StoreError``.
     """
-    attempts: list[Delivery] = []
+    tries: list[Delivery] = []
     while True:
-        delivery = courier.deliver_next(now())
-        if delivery.key is not None:
-            attempts.append(delivery)
-        if not delivery.more_may_be_due:
-            return attempts
+        tries.append(courier.deliver_next(now()))
+        if not tries[-1].more_may_be_due:
+            return tries
 
 
 def _failed(collector: Collector, at: float) -> Collection:
