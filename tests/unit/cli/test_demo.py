@@ -62,7 +62,10 @@ def test_it_runs_until_it_is_stopped_and_leaves_nothing_behind(tmp_path: Path, n
 def test_it_stops_by_itself_when_asked_to(tmp_path: Path) -> None:
     """For a recording, or a machine that tries every command."""
     process = start(tmp_path, "--no-faults", "--stop-after", "1s")
-    shown = process.communicate(timeout=60)[0]
+    try:
+        shown = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
 
     assert process.returncode == 0, shown
     assert "Nothing goes wrong" in shown
