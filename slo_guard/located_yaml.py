@@ -46,6 +46,7 @@ class LocatedYaml:
     ``value`` is None when the text cannot be parsed (then there is a finding) or is empty. ``keys`` and
     ``values`` give positions by path; ``written`` the text of numbers, bools and nulls as it stands in the
     file. ``mended_lines`` were guessed to go on after a syntax error: what else is wrong there is noise.
+    ``undecodable``: the file is not text.
     """
 
     file: str
@@ -55,6 +56,7 @@ class LocatedYaml:
     values: Mapping[KeyPath, Position] = field(default_factory=dict)
     written: Mapping[KeyPath, str] = field(default_factory=dict)
     mended_lines: frozenset[int] = frozenset()
+    undecodable: bool = False
 
     def existing(self, loc: Iterable[str | int]) -> KeyPath:
         """Return the part of a pydantic ``loc`` that stands in the file; names of union branches drop out."""
@@ -105,6 +107,7 @@ def load_file(path: Path) -> LocatedYaml:
             return LocatedYaml(
                 str(path),
                 findings=(Finding(str(path), line, column, "", "is not UTF-8 text; save the file as UTF-8"),),
+                undecodable=True,
             )
         text = " " * (MAX_FILE_BYTES + 1)
     return load_text(text, str(path))

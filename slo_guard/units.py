@@ -47,6 +47,7 @@ _SOURCE_NAMES = {
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%]*)\s*")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)")
+_LONGEST_SECONDS = 100 * 366 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,17 @@ def parse_quantity(text: object) -> Quantity:
     if unit not in _TO_BASE:
         raise UnitError(f"{text!r} has the unknown unit {unit!r}; known are {', '.join(_TO_BASE)}")
     base, factor = _TO_BASE[unit]
-    return Quantity(_scaled(number, factor), base)
+    value = _scaled(number, factor)
+    if not math.isfinite(value):
+        raise UnitError(f"{text!r} is not a finite number")
+    return Quantity(value, base)
 
 
 def parse_duration(text: object) -> float:
     """Parse ``30s``, ``5m``, ``1h30m`` or ``14d`` into seconds.
 
-    A bare 0 is allowed; any other bare number raises ``UnitError``, since its unit would be a guess.
+    A bare 0 is allowed; any other bare number raises ``UnitError``, since its unit would be a guess. So does more
+    than a century: no instant that far away can be shown.
     """
     if isinstance(text, bool) or not isinstance(text, str):
         if not isinstance(text, bool) and text == 0:
@@ -101,7 +106,10 @@ def parse_duration(text: object) -> float:
     parts = _DURATION_PART.findall(compact)
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         raise UnitError(f"{text!r} is not a duration; write one such as 30s, 5m or 1h30m")
-    return math.fsum(_scaled(float(number), _TO_BASE[unit][1]) for number, unit in parts)
+    seconds = sum(_scaled(float(number), _TO_BASE[unit][1]) for number, unit in parts)
+    if seconds > _LONGEST_SECONDS:
+        raise UnitError(f"{text[:40]!r} is longer than 100 years; write a shorter duration")
+    return seconds
 
 
 def source_unit(name: str) -> tuple[str, float]:

@@ -65,7 +65,7 @@ def load_config(
     if not isinstance(raw, dict):
         if not located.findings:
             reading.say((), "write a mapping that begins with version: 1")
-        return LoadedConfig(None, located.with_findings(reading.findings))
+        return LoadedConfig(None, located.with_findings(reading.findings), unreadable=located.undecodable)
     document = dict(raw)
     lists = {name: document.pop(name, None) for name in ("collectors", "receivers")}
     # A default that holds a path is taken from the config's folder only if it is validated with the rest.

@@ -29,7 +29,7 @@ class LoadedRules:
     """What loading gave: ``plan`` is None when any finding is an error.
 
     ``kpi_count`` and ``lane_count``: what the files hold, right or wrong; ``unreadable``: named files and
-    folders that cannot be opened, each with a finding of its own.
+    folders that cannot be opened or decoded, each with a finding of its own.
     """
 
     plan: Plan | None
@@ -119,6 +119,8 @@ def _read(file: Path, folder: _Folder) -> None:
         folder.unreadable.append(str(file))
         folder.findings.append(Finding(str(file), 0, 0, "", f"cannot be read: {error.strerror or error}"))
         return
+    if located.undecodable:
+        folder.unreadable.append(str(file))
     folder.findings += located.findings
     folder.mended[located.file] = located
     value, empty = without_nulls(located.value)
@@ -134,6 +136,9 @@ def _read(file: Path, folder: _Folder) -> None:
     ]
     if not isinstance(value, dict):
         folder.findings.append(located.finding((), "write a mapping that begins with version: 1"))
+    elif "collectors" in value and "kpis" not in value:
+        message = "this is a config, not a rule file; write --config FILE, or name a folder of rules"
+        folder.findings.append(located.finding(("collectors",), message, key=True))
     elif _is_sprint(file, value):
         _take_sprint(read_sprint(located, value), folder)
     else:

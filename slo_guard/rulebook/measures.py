@@ -55,7 +55,9 @@ def _window(text: str, reducer: str) -> Window:
         raise ValueError(f"the window {text!r} {NOT_SUPPORTED}; write a duration such as 24h, or sprint")
     try:
         seconds = parse_duration(text)
-    except UnitError:
+    except UnitError as error:
+        if "longer" in str(error):
+            raise
         raise ValueError(f"{text!r} is not a window; write a duration such as 6h, or sprint") from None
     if seconds <= 0:
         raise ValueError(f"a window of {text} holds nothing; write {reducer} over 5m")

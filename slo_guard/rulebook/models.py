@@ -22,6 +22,7 @@ from pydantic import (
 from slo_guard.fields import Options, Seconds
 from slo_guard.rulebook.amounts import WrittenAmount, comparison_hint
 
+MIN_INTERVAL_SECONDS = 0.1
 RESERVED_LABELS = ("kpi", "lane", "sprint", "severity", "verdict")
 
 
@@ -81,6 +82,15 @@ def _positive(seconds: float) -> float:
 
 
 PositiveSeconds: TypeAlias = Annotated[Seconds, AfterValidator(_positive)]
+
+
+def _interval(seconds: float) -> float:
+    if seconds < MIN_INTERVAL_SECONDS:
+        raise ValueError("is too short to evaluate in; write at least 100ms, such as 30s")
+    return seconds
+
+
+Interval: TypeAlias = Annotated[Seconds, AfterValidator(_interval)]
 
 
 class SelectionFields(Options):
@@ -255,7 +265,7 @@ class KpiRule(KpiFields, KpiName):
 class DefaultFields(KpiFields):
     """What the KPIs of this file have in common; a KPI's own field wins, mappings such as no_data merge by key."""
 
-    interval: PositiveSeconds | None = Field(None, description="The same as the file's interval.")
+    interval: Interval | None = Field(None, description="The same as the file's interval.")
 
 
 class LaneHeader(Options):
@@ -265,9 +275,7 @@ class LaneHeader(Options):
     sprint: Text = Field(description="The sprint's id, as its sprint file states it.")
     lane: Text = Field(description="The swimlane that the KPIs of this file belong to.")
     owner: Text | None = Field(None, description="Who answers for the lane.")
-    interval: PositiveSeconds | None = Field(
-        None, description="How often the KPIs of this file are evaluated (default 60s)."
-    )
+    interval: Interval | None = Field(None, description="How often the KPIs of this file are evaluated (default 60s).")
 
 
 class LaneFile(LaneHeader):

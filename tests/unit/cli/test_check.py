@@ -60,8 +60,8 @@ def test_errors_of_config_and_rules_are_told_together(folder):
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert [line.split(": ")[:2] for line in lines[:-1]] == [
-        ["config/slo-guard.yaml:22:9", "server.port"],
-        ["rules/sprint-40/ga-ops.yaml:16:26", "kpis[0].objective.at_most"],
+        ["config/slo-guard.yaml:20:9", "server.port"],
+        ["rules/sprint-40/ga-ops.yaml:17:26", "kpis[0].objective.at_most"],
         ["rules/sprint-40/sprint.yaml:4:11", "timezone"],
     ]
     assert lines[-1] == "7 KPIs in 2 lanes, 3 errors"

@@ -113,6 +113,8 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"where": "{system: !fs}"}, "where.system: a value may not begin with '!' in YAML; put it in quotes"),
         ({"where": "{system: !fs , a: b}"}, "where.system: '!fs' is a tag in YAML; put the text in quotes: \"!fs\""),
         ({"for": "-5m"}, "for: '-5m' is not a duration; write one such as 30s, 5m or 1h30m"),
+        ({"for": "99999999d"}, "for: '99999999d' is longer than 100 years; write a shorter duration"),
+        ({"measure": "max over 99999999d"}, "measure: '99999999d' is longer than 100 years; write a shorter duration"),
         ({"for": "5"}, "for: 5 has no unit; write a duration such as 30s, 5m or 1h30m"),
         ({"severity": "pgae"}, "severity: 'pgae' is not known; did you mean 'page'?"),
         ({"warn_severity": "loud"}, "warn_severity: 'loud' is not known; write one of page, ticket, none"),
@@ -220,7 +222,7 @@ def test_an_error_in_the_defaults_is_told_once_where_it_stands(tmp_path):
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        ("interval: 0s\n", "lane.yaml:4:11: interval: write a duration above 0, such as 30s"),
+        ("interval: 0s\n", "lane.yaml:4:11: interval: is too short to evaluate in; write at least 100ms, such as 30s"),
         ("interval: 30s\ndefaults: {interval: 1m}\n", "defaults.interval: interval and defaults.interval mean the same and differ; keep one of them"),
         ("ownr: me\n", "ownr: unknown field 'ownr'; did you mean 'owner'?"),
         ("defaults: 5\n", "defaults: write a mapping such as {severity: page, for: 5m}"),
@@ -321,6 +323,25 @@ def test_a_path_that_is_not_there_is_unreadable(tmp_path):
 
     assert loaded.unreadable == (str(tmp_path / "none"),)
     assert loaded.plan is None
+
+
+def test_a_file_that_is_not_text_is_unreadable(tmp_path):
+    """As one that cannot be opened."""
+    (tmp_path / "lane.yaml").write_bytes(b"version: 1\nlane: gr\xf6sse\n")
+
+    loaded = load_rules([tmp_path], None)
+
+    assert loaded.unreadable == (str(tmp_path / "lane.yaml"),)
+    assert [(finding.line, finding.column) for finding in loaded.findings] == [(2, 9)]
+
+
+def test_a_config_named_as_rules_is_told(tmp_path):
+    """One forgets --config easily; a page of unknown fields would not say so."""
+    (tmp_path / "slo-guard.yaml").write_text("version: 1\nrules: [x]\ncollectors: []\nreceivers: []\n")
+
+    [found] = load_rules([tmp_path / "slo-guard.yaml"], None).findings
+
+    assert found.message == "this is a config, not a rule file; write --config FILE, or name a folder of rules"
 
 
 @pytest.mark.parametrize("text", [None, "", "- a\n", "5\n"])
