@@ -12,7 +12,7 @@ from typing import Protocol
 
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
-from slo_guard.domain.readings import Collection, FloatArray, IndicatorSpec, Observation
+from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, Observation
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.domain.verdicts import CodeArray
 
@@ -61,7 +61,10 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerdictMemory:
-    """A KPI's last verdicts, kept so that a restart knows since when they stand: arrays over ``index``, shape (n,)."""
+    """A KPI's last verdicts, kept so that a restart knows since when they stand: arrays over ``index``, shape (n,).
+
+    ``late``: whether the series was overdue at any time, so that meeting its objective is "met late".
+    """
 
     sprint: str
     kpi: str
@@ -69,6 +72,7 @@ class VerdictMemory:
     verdict: CodeArray
     reason: CodeArray
     since: FloatArray
+    late: BoolArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +97,7 @@ class EvaluationRecord:
     """What hop 2 makes durable, in one transaction.
 
     ``alerts``: those that changed; None for an alert that ended. ``reading_cursor``: the id of the last
-    observation taken in. ``skipped``: True when ``at`` was not later than the last evaluation.
+    observation taken in. ``evaluated``: the (sprint, KPI) pairs that were judged.
     """
 
     at: float

@@ -121,10 +121,10 @@ def condition_of(
     """Return what drives the alerts of one kind. ``since``: when each verdict last changed (Unix seconds)."""
     missed, no_data = verdict == Verdict.MISSED, verdict == Verdict.NO_DATA
     nothing = np.zeros(len(verdict), dtype=bool)
-    active = state != _INACTIVE
     if kind is AlertKind.RISK:
         # Missing it is worse than risking it: the quieter alert goes on, but does not begin then.
-        return Condition((verdict == Verdict.AT_RISK) | (active & missed), nothing, active & no_data)
+        holds = (verdict == Verdict.AT_RISK) | ((state != _INACTIVE) & missed)
+        return Condition(holds, nothing, nothing if kpi.no_data.then is NoDataThen.OK else no_data)
     frozen, alerting = nothing, nothing
     match kpi.no_data.then:
         case NoDataThen.ALERT:

@@ -48,8 +48,7 @@ def evaluate(
         record = EvaluationRecord(at=state.evaluated_at, reading_cursor=state.reading_cursor)
         return Evaluation((), (), state, record, skipped=True)
     state.follow(plan)
-    for stored in observations:
-        state.take(stored)
+    state.take_all(observations)
     run = _Run(plan, state, at)
     for kpi in plan.judged_now:
         run.judge(kpi)

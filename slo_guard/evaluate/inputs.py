@@ -104,7 +104,7 @@ class Input:
         """Return which rows the source, though it answered, has not shown for ``forget_after`` seconds."""
         if self.frame_at is None:
             return np.zeros(len(self.rows), dtype=bool)
-        return (now - self.latest_at > forget_after) & (self.frame_at > self.latest_at)
+        return (now - self.latest_at > forget_after) & (self.frame_at > self.listed_at)
 
     def coverage(self, start: float, now: float, fresh: BoolArray) -> FloatArray:
         """Return the observed share of (start, now] by group; of several rows the least of those still there."""

@@ -33,11 +33,10 @@ class Rulings:
         self.rule(self._open, verdict, reason)
 
 
-def judge(kpi: KPI, sprint: Sprint, measured: Measured, previous_reason: CodeArray, now: float) -> Rulings:
+def judge(kpi: KPI, sprint: Sprint, measured: Measured, was_overdue: BoolArray, now: float) -> Rulings:
     """Return the verdicts at ``now`` in the order of RULES.md: no data, insufficient, then the objective.
 
-    ``previous_reason``: codes of the last verdicts' reasons, -1 for a group judged for the first time; only
-    "met late" depends on them.
+    ``was_overdue``: which groups were unmet at or after their due time before; only "met late" depends on it.
     """
     rulings = Rulings(len(measured.value))
     in_sprint = kpi.measure.window is not None and kpi.measure.window.kind is WindowKind.SPRINT
@@ -55,9 +54,8 @@ def judge(kpi: KPI, sprint: Sprint, measured: Measured, previous_reason: CodeArr
     met = meets(kpi.objective, measured.value)
     _rule_unmet(rulings, kpi, ~met, now)
     if kpi.due_at is not None and now >= kpi.due_at:
-        late_codes = (REASON_CODE[Reason.OVERDUE], REASON_CODE[Reason.MET_LATE])
         signed = ~np.isnan(measured.signed_when)
-        late = np.where(signed, measured.signed_when > kpi.due_at, np.isin(previous_reason, late_codes))
+        late = np.where(signed, measured.signed_when > kpi.due_at, was_overdue)
         rulings.rule(late, Verdict.MET, Reason.MET_LATE)
     if kpi.warn is not None:
         rulings.rule(~meets(kpi.warn, measured.value), Verdict.AT_RISK, Reason.PAST_WARN)

@@ -80,19 +80,21 @@ def _single(
                 values = values / aggregate.count
         return _folded_gauges(kpi, source, values, fresh_rows, aggregate.count, flaw)
     assert source.sample_count is not None
-    samples = _summed(source, source.sample_count.within(start, rows))
+    counts = source.sample_count.within(start, rows)
     if source.counter is not None:
         increase, lacking = source.counter.increase(start, kpi.no_data.after_seconds, baseline=kpi.baseline)
         value = folding.reduce(grown(increase, rows), kpi.combine or Combine.SUM)
-        return _without_baseline(value, folding.any(lacking), samples, flaw)
+        return _without_baseline(value, folding.any(lacking), _summed(source, counts), flaw)
     if source.level is not None:
         base = source.level.at_start(start, kpi.no_data.after_seconds, rows)
         if kpi.baseline is not None:
             base = np.where(np.isnan(base), kpi.baseline, base)
         delta = np.where(fresh_rows, source.latest - base, np.nan)
         value = folding.reduce(delta, kpi.combine or Combine.SUM)
+        samples = _summed(source, np.where(fresh_rows, counts, 0.0))
         return _without_baseline(value, folding.any(np.isnan(delta) & fresh_rows), samples, flaw)
     assert source.true_time is not None
+    samples = _summed(source, counts)
     if source.folds_first:
         return source.true_time.within(start, now, len(groups)), samples, flaw
     return folding.reduce(source.true_time.within(start, now, rows), Combine.SUM), samples, flaw
@@ -128,8 +130,8 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
         value = np.where(totals > 0, parts / totals, np.nan)
     flaw = np.full(len(groups), -1, dtype=np.int8)
     excess = Reason.GOOD_EXCEEDS_TOTAL if kpi.source.part_is == "good" else Reason.BAD_EXCEEDS_TOTAL
-    flaw[parts > totals] = REASON_CODE[excess]
     flaw[totals == 0] = REASON_CODE[Reason.ZERO_DENOMINATOR]
+    flaw[parts > totals] = REASON_CODE[excess]
     gaps = [_gaps(side, side.fresh(now), len(groups)) for side in (part, total)]
     gap = np.where(fresh_sides[0], gaps[1], gaps[0])
     one_side = known_sides[0] != known_sides[1]
@@ -140,7 +142,7 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
     return Measured(
         value=value,
         samples=_summed(total, total.sample_count.within(start, len(total.rows))),
-        coverage=total.coverage(start, now, total.fresh(now)),
+        coverage=np.minimum(*(side.coverage(start, now, side.fresh(now)) for side in (part, total))),
         total=totals,
         fresh=fresh,
         gap=gap,

@@ -13,7 +13,7 @@ from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
 from slo_guard.domain.readings import Observation
 from slo_guard.evaluate.tracks import KpiTrack
 
-_HISTORY_RUN = 1000
+_LONGEST_RUN = 1000
 _ALWAYS = Sprint("", "", "UTC", date.min, date.max, -np.inf, np.inf)
 """The sprint of built-in KPIs: they belong to none and are judged always."""
 
@@ -69,7 +69,7 @@ class EvaluationState:
         for key, track in state.tracks.items():
             alerts = {name: alert for name, alert in state.alerts.items() if track.owns(name)}
             track.restore(persisted.memories.get(key), alerts, persisted.kpi_evaluated_at.get(key))
-        state._take_history(history)
+        state.take_all(history)
         state.reading_cursor = persisted.reading_cursor
         state.awaiting = set(awaiting)
         return state
@@ -100,23 +100,20 @@ class EvaluationState:
             for indicator in kpi.indicators:
                 self._readers.setdefault(indicator, []).append(track)
 
-    def take(self, stored: StoredObservation) -> None:
-        """Take in one observation: into the buffers of every KPI that reads its indicator."""
-        observation = stored.observation
-        for indicator in observation.indicators:
-            self.awaiting.discard(indicator)
-            for track in self._readers.get(indicator, ()):
-                track.take(observation, indicator)
-        self.reading_cursor = max(self.reading_cursor, stored.id)
+    def take_all(self, observations: Iterable[StoredObservation]) -> None:
+        """Take in observations, ascending: into the buffers of every KPI that reads their indicators.
 
-    def _take_history(self, history: Iterable[StoredObservation]) -> None:
-        """Take in many observations, by indicator: their buffers know nothing of each other."""
+        Indicators know nothing of each other, so each one's observations are taken in runs: a first collection
+        that brings a sprint's history costs little more than any other.
+        """
         waiting: dict[str, list[Observation]] = {}
-        for stored in history:
+        for stored in observations:
+            self.reading_cursor = max(self.reading_cursor, stored.id)
             for indicator in stored.observation.indicators:
+                self.awaiting.discard(indicator)
                 run = waiting.setdefault(indicator, [])
                 run.append(stored.observation)
-                if len(run) >= _HISTORY_RUN:
+                if len(run) >= _LONGEST_RUN:
                     self._take_run(indicator, waiting.pop(indicator))
         for indicator, run in waiting.items():
             self._take_run(indicator, run)

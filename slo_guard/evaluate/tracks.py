@@ -16,7 +16,7 @@ from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IntArra
 from slo_guard.domain.series import NO_LABELS_INDEX, SeriesIndex
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate.alerting import AlertArray
-from slo_guard.evaluate.history import grown
+from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.judge import judge
 from slo_guard.evaluate.measures import Measured, measure
@@ -58,6 +58,7 @@ class KpiTrack:
         self._verdict: CodeArray = np.zeros(0, dtype=np.int8)
         self._reason: CodeArray = np.zeros(0, dtype=np.int8)
         self._since: FloatArray = np.zeros(0)
+        self._late: BoolArray = np.zeros(0, dtype=bool)
         self._kept_until: FloatArray = np.zeros(0)
         self._expected_from: dict[str, tuple[str, ...]] = {}
         self._expected: BoolArray = np.zeros(0, dtype=bool)
@@ -98,6 +99,7 @@ class KpiTrack:
             codes = np.array([self.groups.code(labels) for labels in memory.index.label_sets], dtype=np.intp)
             self._grow()
             self._verdict[codes], self._reason[codes], self._since[codes] = memory.verdict, memory.reason, memory.since
+            self._late[codes] = memory.late
         for key, alert in alerts.items():
             group = self.groups.code(key.labels)
             self._grow()
@@ -119,7 +121,7 @@ class KpiTrack:
             self.groups.code(())
             return self.judge(now)
         measured = _only(measured, groups)
-        rulings = judge(self.kpi, self.sprint, measured, self._reason[groups], now)
+        rulings = judge(self.kpi, self.sprint, measured, self._late[groups], now)
         never = rulings.reason == REASON_CODE[Reason.NEVER_SEEN]
         rulings.reason[never & ~self._expected[groups]] = REASON_CODE[Reason.NO_SERIES]
         frame = self._frame(measured, rulings.verdict, rulings.reason, groups, index, (start, effective, now))
@@ -172,6 +174,7 @@ class KpiTrack:
             self._verdict = np.concatenate([self._verdict, unknown])
             self._reason = np.concatenate([self._reason, unknown])
             self._since = grown(self._since, count)
+            self._late = grown_flags(self._late, count)
             self._kept_until = grown(self._kept_until, count, -np.inf)
             self._expected = np.concatenate([self._expected, np.zeros(missing, dtype=bool)])
         for alerts in self.alerts.values():
@@ -267,9 +270,12 @@ class KpiTrack:
             self._verdict, self._reason = np.full_like(self._verdict, -1), np.full_like(self._reason, -1)
         self._remembered = frame.index
         self._verdict[groups], self._reason[groups], self._since[groups] = frame.verdict, frame.reason, frame.since
+        self._late[groups] |= frame.reason == REASON_CODE[Reason.OVERDUE]
         if not len(changed) and not new_reason:
             return None, None
-        memory = VerdictMemory(kpi.sprint, kpi.id, frame.index, frame.verdict, frame.reason, frame.since)
+        memory = VerdictMemory(
+            kpi.sprint, kpi.id, frame.index, frame.verdict, frame.reason, frame.since, self._late[groups]
+        )
         if not len(changed):
             return None, memory
         everything = len(changed) == len(groups)

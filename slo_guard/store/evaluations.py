@@ -55,7 +55,11 @@ def encode_verdicts(record: EvaluationRecord) -> list[EncodedVerdicts]:
     ]
     memories = [
         EncodedVerdicts(
-            item.sprint, item.kpi, None, item.index, pack_block(item.verdict, *_named_reasons(item.reason), item.since)
+            item.sprint,
+            item.kpi,
+            None,
+            item.index,
+            pack_block(item.verdict, *_named_reasons(item.reason), item.since, item.late),
         )
         for item in record.memories
     ]
@@ -185,8 +189,8 @@ def _alert(row: Row[Any]) -> Alert:
 
 
 def _memory(row: Row[Any], index: SeriesIndex) -> VerdictMemory:
-    verdict, names, codes, since = unpack_block(row.block)
-    return VerdictMemory(row.sprint, row.kpi, index, verdict, _reason_codes(names, codes), since)
+    verdict, names, codes, since, late = unpack_block(row.block)
+    return VerdictMemory(row.sprint, row.kpi, index, verdict, _reason_codes(names, codes), since, late)
 
 
 def _named_reasons(reason: CodeArray) -> tuple[bytes, CodeArray]:

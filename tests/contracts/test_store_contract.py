@@ -336,9 +336,12 @@ def test_each_kpi_has_its_own_last_evaluation_and_memory(store: Store) -> None:
     """KPIs have different intervals; `since` must survive a restart for each."""
     verdicts = np.array([Verdict.MISSED, Verdict.MET], dtype=np.int8)
     reasons = np.array([REASON_CODE[Reason.RECOVERED], REASON_CODE[Reason.STALE]], dtype=np.int8)
-    memory = VerdictMemory("sprint-40", "a", TWO_SYSTEMS, verdicts, reasons, np.array([1.5, 2.5]))
-    newer = VerdictMemory("sprint-40", "a", TWO_SYSTEMS, verdicts[::-1], reasons[::-1], np.array([3.5, 4.5]))
-    other = VerdictMemory("sprint-40", "b", SeriesIndex.of(((),)), verdicts[:1], reasons[:1], np.array([9.0]))
+    late = np.array([True, False])
+    memory = VerdictMemory("sprint-40", "a", TWO_SYSTEMS, verdicts, reasons, np.array([1.5, 2.5]), late)
+    newer = VerdictMemory(
+        "sprint-40", "a", TWO_SYSTEMS, verdicts[::-1], reasons[::-1], np.array([3.5, 4.5]), late[::-1]
+    )
+    other = VerdictMemory("sprint-40", "b", SeriesIndex.of(((),)), verdicts[:1], reasons[:1], np.array([9.0]), late[:1])
 
     store.save_evaluation(
         EvaluationRecord(10.0, 1, memories=(memory, other), evaluated=(("sprint-40", "a"), ("sprint-40", "b")))
