@@ -15,12 +15,11 @@ from slo_guard import logs
 from slo_guard.clock import monotonic, to_unix, utcnow
 from slo_guard.collect import COLLECTORS
 from slo_guard.config import Config, load_config
-from slo_guard.cycle import EvaluationCycle, SourceBoard, rejected_samples
+from slo_guard.cycle import EvaluationCycle, SourceBoard, failures_of, rejected_samples
 from slo_guard.domain.builtin import COLLECTOR_UP, COLLECTOR_UP_SPEC, collector_up_kpi
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import DeliveryOutcome, Route
 from slo_guard.domain.ports import Collector, Receiver, Store
-from slo_guard.domain.readings import CollectionFailure
 from slo_guard.errors import ConfigError, Finding, SloGuardError, StoreError
 from slo_guard.evaluate import EvaluationState, needed_from
 from slo_guard.expose.api import create_app
@@ -37,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 _UPKEEP_EVERY = timedelta(minutes=10)
 _STOP_SECONDS = 3.0
+_SIGNAL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +225,10 @@ class Daemon:
             if rejected:
                 self._own.rejected(collector.name, rejected)
                 log.warning("samples_rejected", collector=collector.name, number=rejected, example=example)
-            for item in collection.observations:
-                if isinstance(item, CollectionFailure):
-                    log.warning("collection_failed", collector=collector.name, reason=item.reason, error=item.message)
+            for reason, message, indicators in failures_of(collection):
+                log.warning(
+                    "collection_failed", collector=collector.name, reason=reason, error=message, indicators=indicators
+                )
 
         return run
 
@@ -272,12 +273,11 @@ def run_daemon(config_path: Path, *, on_ready: Callable[[str], None] | None = No
 
     Call it in the main thread. Raises what :meth:`Daemon.start` raises. ``on_ready`` is given the page's URL.
     """
-    wake, wanted = threading.Event(), {"stop": False, "reload": False}
+    idle, wanted = threading.Event(), {"stop": False, "reload": False}
 
     def ask(what: str) -> Callable[[int, object], None]:
         def handler(_number: int, _frame: object) -> None:
             wanted[what] = True
-            wake.set()
 
         return handler
 
@@ -290,8 +290,8 @@ def run_daemon(config_path: Path, *, on_ready: Callable[[str], None] | None = No
         if on_ready is not None:
             on_ready(daemon.url)
         while not wanted["stop"]:
-            wake.wait()
-            wake.clear()
+            # With a time-out: a signal that another thread takes would not end an endless wait.
+            idle.wait(_SIGNAL_SECONDS)
             if wanted["reload"]:
                 wanted["reload"] = False
                 daemon.reload()

@@ -198,5 +198,15 @@ def rejected_samples(collection: Collection) -> tuple[int, str | None]:
     return sum(reading.rejected for reading in readings), readings[0].example if readings else None
 
 
+def failures_of(collection: Collection) -> list[tuple[str, str, int]]:
+    """Return each distinct failure of a collection: its reason, its message and how many indicators it struck."""
+    struck: dict[tuple[str, str], int] = {}
+    for item in collection.observations:
+        if isinstance(item, CollectionFailure):
+            key = (item.reason, item.message)
+            struck[key] = struck.get(key, 0) + len(item.indicators)
+    return [(reason, message, indicators) for (reason, message), indicators in struck.items()]
+
+
 def _known(status: SourceStatus | None) -> tuple[float | None, SourceError | None]:
     return (None, None) if status is None else (status.last_success_at, status.last_error)

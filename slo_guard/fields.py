@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
@@ -63,8 +64,8 @@ class Options(BaseModel):
 class Secret(Options):
     """Where a secret is kept: ``{env: NAME}`` or ``{file: PATH}``; read at each use, so that it can be rotated."""
 
-    env: str | None = None
-    file: LocalPath | None = None
+    env: str | None = Field(None, description="The environment variable that holds it.")
+    file: LocalPath | None = Field(None, description="The file that holds it.")
 
     @model_validator(mode="before")
     @classmethod

@@ -69,23 +69,23 @@ class TlsOptions(Options):
 class BasicAuth(Options):
     """User name and password."""
 
-    username: str
-    password: Secret
+    username: str = Field(description="The user's name.")
+    password: Secret = Field(description="Where the password is kept.")
 
 
 class HeaderAuth(Options):
     """A secret in a header of its own, such as X-Api-Key."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
-    value: Secret
+    name: str = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", description="The header's name.")
+    value: Secret = Field(description="Where its value is kept.")
 
 
 class AuthOptions(Options):
     """Exactly one way to authenticate."""
 
-    basic: BasicAuth | None = None
-    bearer: Secret | None = None
-    header: HeaderAuth | None = None
+    basic: BasicAuth | None = Field(None, description="User name and password.")
+    bearer: Secret | None = Field(None, description="Where a bearer token is kept.")
+    header: HeaderAuth | None = Field(None, description="A secret in a header of its own.")
 
     @model_validator(mode="after")
     def _one_way(self) -> AuthOptions:
@@ -116,8 +116,8 @@ class HttpOptions(Options):
     )
     retries: int = Field(2, ge=0, le=10, description="Further attempts after a failed connection, 502, 503 or 504.")
     max_response: ByteCount = Field(10 * 2**20, description="Largest answer, after decompression.")
-    tls: TlsOptions = TlsOptions()
-    auth: AuthOptions | None = None
+    tls: TlsOptions = Field(TlsOptions(), description="How the peer is trusted.")
+    auth: AuthOptions | None = Field(None, description="How to authenticate: exactly one way.")
     headers: dict[str, str] = Field(default_factory=dict, description="Further headers; not for secrets.")
 
     @field_validator("headers")

@@ -18,7 +18,7 @@ from slo_guard.units import PLAIN
 class EvidenceOptions(CollectorOptions):
     """Options of an ``evidence`` collector."""
 
-    type: Literal["evidence"] = "evidence"
+    type: Literal["evidence"] = Field("evidence", description="What kind of collector this is: evidence.")
     file: LocalPath = Field(description="YAML list of sign-offs; `slo-guard sign` adds to it.")
     indicators: list[IndicatorName] = Field(min_length=1, description="What can be signed.")
 

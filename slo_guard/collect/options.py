@@ -73,7 +73,7 @@ class CollectorOptions(Options):
     """What every collector states. A subclass gives ``type`` its one value and implements :meth:`specs`."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", description="Unique name of the collector.")
-    type: str
+    type: str = Field(description="What kind of collector this is.")
     interval: Seconds = Field(30.0, ge=MIN_INTERVAL_SECONDS, description="Time between collections.")
     cron: Cron | None = Field(
         None, description="When to collect, instead of interval: five crontab fields, weekdays as names."
@@ -98,7 +98,7 @@ class CollectorOptions(Options):
 class IndicatorOptions(Options):
     """One indicator that a source is asked for."""
 
-    name: IndicatorName
+    name: IndicatorName = Field(description="The name that rules use.")
     type: Literal["gauge", "counter", "histogram", "percentile", "bool"] = Field(description="What its samples are.")
     unit: str = Field(
         "", description="The source's unit, such as ms, seconds, percent, ratio, bytes; values are converted."
@@ -138,7 +138,9 @@ class HttpSourceOptions(CollectorOptions):
     timeout: Seconds = Field(
         20.0, gt=0, description="Longest time for a whole collection; what is not there by then has failed."
     )
-    http: SourceHttpOptions = SourceHttpOptions()
+    http: SourceHttpOptions = Field(
+        SourceHttpOptions(), description="Time-outs, limits, TLS and authentication of a request."
+    )
 
 
 def unique_names(names: list[str]) -> None:

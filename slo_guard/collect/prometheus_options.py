@@ -46,12 +46,12 @@ class PrometheusIndicator(IndicatorOptions):
 class PrometheusOptions(HttpSourceOptions):
     """Options of a ``prometheus`` collector."""
 
-    type: Literal["prometheus"] = "prometheus"
+    type: Literal["prometheus"] = Field("prometheus", description="What kind of collector this is: prometheus.")
     url: HttpUrl = Field(description="Base URL of the API, such as http://prometheus:9090.")
     backfill: bool = Field(
         default=True, description="Ask for the sprint so far at the first start, and for gaps after an outage."
     )
-    indicators: list[PrometheusIndicator] = Field(min_length=1)
+    indicators: list[PrometheusIndicator] = Field(min_length=1, description="What to ask for.")
 
     @model_validator(mode="after")
     def _indicators_differ(self) -> PrometheusOptions:

@@ -59,9 +59,9 @@ class ScrapeIndicator(IndicatorOptions):
 class ScrapeOptions(HttpSourceOptions):
     """Options of a ``scrape`` collector."""
 
-    type: Literal["scrape"] = "scrape"
+    type: Literal["scrape"] = Field("scrape", description="What kind of collector this is: scrape.")
     url: HttpUrl = Field(description="URL of the page, such as http://service:8080/metrics.")
-    indicators: list[ScrapeIndicator] = Field(min_length=1)
+    indicators: list[ScrapeIndicator] = Field(min_length=1, description="What to take from the page.")
 
     @model_validator(mode="after")
     def _indicators_differ(self) -> ScrapeOptions:

@@ -12,7 +12,7 @@ from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState
 from slo_guard.notify.annotations import AnnotationFacts, render_annotations
 from slo_guard.notify.groups import Facts, FiringSeries, Group, GroupKey
-from slo_guard.notify.text import value_text
+from slo_guard.notify.text import objective_words, value_text
 
 MAX_LINES = 200
 """The most series that one notification lists: those that changed first; the others are counted."""
@@ -124,8 +124,8 @@ def _annotations(key: GroupKey, facts: Facts, labels: LabelSet, value: float | N
         facts.annotations,
         AnnotationFacts(
             labels=labels,
-            value=value_text(value, facts.unit),
-            objective=facts.objective,
+            value=value_text(value, facts.unit, facts.objective),
+            objective=objective_words(facts.objective),
             kpi=key.kpi,
             title=facts.title,
             lane=facts.lane,

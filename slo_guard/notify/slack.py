@@ -54,7 +54,7 @@ def _host(url: str) -> str | None:
 class SlackOptions(HttpReceiverOptions):
     """A Slack channel, by its incoming webhook."""
 
-    type: Literal["slack"]
+    type: Annotated[Literal["slack"], Field(description="What kind of receiver this is: slack.")]
     url: Annotated[
         Address,
         BeforeValidator(_secret_unless_local),

@@ -71,9 +71,8 @@ def plain_message(note: Notification) -> dict[str, Any]:
     lines = [_fallback(note)]
     for line in note.series[:MAX_LINES]:
         where = labels_text(line.labels) or note.kpi
-        lines.append(
-            f"{_line_word(note, line)} {where}: {value_text(line.value, note.unit)}, {period(line)}; {why_line(line)}"
-        )
+        value = value_text(line.value, note.unit, note.objective)
+        lines.append(f"{_line_word(note, line)} {where}: {value}, {period(line)}; {why_line(line)}")
     text = "\n".join(mrkdwn(line, _LINE // 3) for line in lines)
     return {
         "text": text
@@ -120,7 +119,11 @@ def _lines(note: Notification) -> list[str]:
 
 def _line(note: Notification, line: SeriesLine, *, alone: bool) -> str:
     where = mrkdwn(labels_text(line.labels) or name_of(note), 200)
-    value = f"is *{mrkdwn(value_text(line.value, note.unit), 60)}*" if line.value is not None else "has no value"
+    value = (
+        f"is *{mrkdwn(value_text(line.value, note.unit, note.objective), 60)}*"
+        if line.value is not None
+        else "has no value"
+    )
     if note.objective:
         value += f", objective {mrkdwn(objective_text(note), 120)}"
     since = f"since {_date(line.active_at)}"

@@ -67,8 +67,13 @@ def name_of(note: Notification) -> str:
 
 
 def objective_text(note: Notification) -> str:
-    """Return the objective as people say it: ``at most 1.16s``."""
-    words, gap, rest = one_line(note.objective).partition(" ")
+    """Return the message's objective as people say it."""
+    return objective_words(note.objective)
+
+
+def objective_words(objective: str) -> str:
+    """Return an objective as people say it: ``at most 1.16s``."""
+    words, gap, rest = one_line(objective).partition(" ")
     return words.replace("_", " ") + gap + rest
 
 
@@ -88,7 +93,9 @@ def summary_line(note: Notification) -> str:
     told = f"{headline(note)}: {name_of(note)}"
     if first is not None:
         where = f" [{labels_text(first.labels)}]" if first.labels else ""
-        told += where + (f" is {value_text(first.value, note.unit)}" if first.value is not None else " has no value")
+        told += where + (
+            f" is {value_text(first.value, note.unit, note.objective)}" if first.value is not None else " has no value"
+        )
     if note.objective:
         told += f", objective {objective_text(note)}"
     if total > 1:
@@ -121,8 +128,13 @@ def labels_text(labels: LabelSet) -> str:
     return ", ".join(f"{one_line(name)}={one_line(value)}" for name, value in labels)
 
 
-def value_text(value: float | None, unit: str | None) -> str:
-    """Return a value in its unit, ``no value`` where there is none or it is not finite."""
+def value_text(value: float | None, unit: str | None, objective: str) -> str:
+    """Return a value in its unit, ``no value`` where there is none or it is not finite.
+
+    What is held against ``is true`` or ``is false`` is itself true or false.
+    """
+    if objective.startswith("is ") and value in (0.0, 1.0):
+        return "true" if value else "false"
     return format_value(value if value is not None and math.isfinite(value) else None, unit)
 
 

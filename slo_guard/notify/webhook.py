@@ -27,7 +27,7 @@ _NOT_ENDED = "0001-01-01T00:00:00Z"
 class WebhookOptions(HttpReceiverOptions):
     """A receiver that takes Alertmanager's webhook format."""
 
-    type: Literal["webhook"]
+    type: Annotated[Literal["webhook"], Field(description="What kind of receiver this is: webhook.")]
     url: Annotated[Address, Field(description="Where to post; a URL, or {env: NAME} or {file: PATH} if it is secret.")]
     external_url: Annotated[
         HttpUrl | None, Field(description="Where people reach this slo_guard; links in the body lead there.")
@@ -107,7 +107,7 @@ def _labels(note: Notification, line: SeriesLine) -> dict[str, str]:
 
 
 def _annotations(note: Notification, line: SeriesLine) -> dict[str, str]:
-    value = value_text(line.value, note.unit)
+    value = value_text(line.value, note.unit, note.objective)
     against = f"{value}, objective {objective_text(note)}" if note.objective else value
     annotations = {
         "summary": f"{headline(note)}: {name_of(note)}",
