@@ -157,7 +157,10 @@ class Daemon:
         assert self._scheduler is not None
         config, plan = loaded.config, loaded.plan
         history_from = needed_from(plan, self._now())
-        collectors = [COLLECTORS[options.type].build(options, history_from) for options in config.collectors]
+        # What is built in has no past at a source; its readings would have every start ask for a day of it.
+        ruled = replace(plan, kpis=tuple(kpi for kpi in plan.kpis if kpi.id != COLLECTOR_UP))
+        asked_from = needed_from(ruled, self._now())
+        collectors = [COLLECTORS[options.type].build(options, asked_from) for options in config.collectors]
         receivers = [RECEIVERS[options.type].build(options) for options in config.receivers]
         routes: list[Route] = [route_of(options) for options in config.receivers]
         with self._cycle.lock:
