@@ -96,18 +96,24 @@ class HeldTime:
         self._borrows: BoolArray = np.zeros(0, dtype=bool)
         self._at = -np.inf
 
-    def advance(self, at: float, rows: int, *, borrow: bool = False) -> None:
-        """Count time up to ``at``; rows that are new begin empty or, with ``borrow``, with what row 0 has."""
-        missing = rows - len(self._held)
-        if missing > 0:
-            self._borrows = np.concatenate([self._borrows, np.full(missing, borrow and len(self._held) > 0)])
-            self._held, self._until = self._extend(self._held, self._until, rows)
+    def advance(self, at: float, rows: int) -> None:
+        """Count time up to ``at``; rows that are new begin empty."""
+        self._held = grown(self._held, rows, 0.0)
+        self._until = grown(self._until, rows, -np.inf)
+        self._borrows = grown_flags(self._borrows, rows)
         if at > self._at:
             self._held = self._held + _held_between(self._until, self._at, at)
             self._at = at
 
-    def hold(self, until: FloatArray, rows: BoolArray) -> None:
-        """Hold ``rows`` until the given times (an earlier time cuts a hold), then keep the point."""
+    def hold(self, until: FloatArray, rows: BoolArray, *, borrow: bool = False) -> None:
+        """Hold ``rows`` until the given times (an earlier time cuts a hold), then keep the point.
+
+        With ``borrow``, rows that are held for the first time begin with what row 0 has.
+        """
+        if borrow:
+            begins = rows & (self._until == -np.inf)
+            self._borrows = self._borrows | begins
+            self._held = np.where(begins, self._held[0], self._held)
         self._until = np.where(rows, until, self._until)
         self._edges.push(self._at, self._held, self._until)
 
@@ -122,24 +128,21 @@ class HeldTime:
 
     def within(self, start: float, now: float, rows: int) -> FloatArray:
         """Return the seconds held in (start, now], shape (rows,)."""
-        held, until = self._extend(self._held, self._until, rows)
+        held, until = self._with_borrowed(self._held, self._until, rows)
         up_to_now = held + _held_between(until, self._at, now)
         point = self._edges.at_start(start)
         if point is None:
             return up_to_now
-        held_then, until_then = self._extend(point.columns[0], point.columns[1], rows)
+        held_then, until_then = self._with_borrowed(point.columns[0], point.columns[1], rows)
         return up_to_now - (held_then + _held_between(until_then, point.at, start))
 
-    def _extend(self, held: FloatArray, until: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
-        known = len(held)
-        if known >= rows:
+    def _with_borrowed(self, held: FloatArray, until: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
+        """Return the columns over ``rows``; of borrowing rows that had not begun then, what row 0 had."""
+        held, until = grown(held, rows, 0.0), grown(until, rows, -np.inf)
+        if not self._borrows.any():
             return held, until
-        borrows = grown_flags(self._borrows, rows)[known:] if known else np.zeros(rows, dtype=bool)
-        source_held, source_until = (held[0], until[0]) if known else (0.0, -np.inf)
-        return (
-            grown(held, rows, np.where(borrows, source_held, 0.0)),
-            grown(until, rows, np.where(borrows, source_until, -np.inf)),
-        )
+        missing = grown_flags(self._borrows, rows) & (until == -np.inf)
+        return np.where(missing, held[0], held), np.where(missing, until[0], until)
 
 
 def _held_between(until: FloatArray, begin: float, end: float) -> FloatArray:

@@ -199,8 +199,8 @@ class Input:
         if self.observed is not None:
             until = self._by_unit(np.where(np.isnan(self.latest_at), -np.inf, self.latest_at + self._fresh_for))
             until = np.concatenate([[at + self._fresh_for], until])
-            self.observed.advance(at, len(until), borrow=source_was_up)
-            self.observed.hold(until, until > -np.inf)
+            self.observed.advance(at, len(until))
+            self.observed.hold(until, until > -np.inf, borrow=source_was_up)
 
     def _by_unit(self, until: FloatArray) -> FloatArray:
         """Fold to groups where the measure folds first: the latest time of any row."""
