@@ -40,22 +40,31 @@ class Rejections:
 class SeriesLayout:
     """Which row of ``index`` each sample of an answer belongs to.
 
-    ``rows``: int64 of shape (m,), -1 for a duplicate; None where sample i is row i. ``duplicates`` counts
-    the -1, ``example`` shows the first.
+    ``rows``: int64 of shape (m,), -1 for a duplicate; None where sample i is row i. ``repeats``: the row of each
+    duplicate, -1 for the others; None where there are none. ``duplicates`` counts them, ``example`` shows the first.
     """
 
     index: SeriesIndex
     rows: IntArray | None = None
+    repeats: IntArray | None = None
     duplicates: int = 0
     example: str | None = None
 
     def place(self, values: FloatArray) -> FloatArray:
-        """Return samples' values of shape (m,) as values of rows, shape (n,); NaN for a row without a sample."""
+        """Return samples' values of shape (m,) as values of rows, shape (n,); NaN for a row without a sample.
+
+        A series that comes twice with different values has none: nobody can say which of them is right, and one
+        of them may be within the objective.
+        """
         if self.rows is None:
             return values
         placed = np.full(len(self.index), np.nan)
         kept = self.rows >= 0
         placed[self.rows[kept]] = values[kept]
+        if self.repeats is not None:
+            again = self.repeats >= 0
+            rows = self.repeats[again]
+            placed[rows[placed[rows] != values[again]]] = np.nan
         return placed
 
 
@@ -63,7 +72,7 @@ NOTHING = SeriesLayout(EMPTY_INDEX)
 
 
 def layout_of(label_sets: Sequence[LabelSet], previous: SeriesIndex | None = None) -> SeriesLayout:
-    """Lay out samples in the order given; of equal label sets the first counts.
+    """Lay out samples in the order given.
 
     ``previous`` is used again if it has the same label sets in whatever order: a source that shuffles its
     answers must not cost everybody downstream their caches.
@@ -94,6 +103,7 @@ def layout_within(label_sets: Sequence[LabelSet], base: SeriesIndex) -> SeriesLa
 
 def _placed(label_sets: Sequence[LabelSet], index: SeriesIndex) -> SeriesLayout:
     rows = np.full(len(label_sets), -1, dtype=np.int64)
+    repeats = np.full(len(label_sets), -1, dtype=np.int64)
     taken = np.zeros(len(index), dtype=bool)
     example: str | None = None
     for sample, labels in enumerate(label_sets):
@@ -101,9 +111,12 @@ def _placed(label_sets: Sequence[LabelSet], index: SeriesIndex) -> SeriesLayout:
         if not taken[row]:
             taken[row] = True
             rows[sample] = row
-        elif example is None:
+            continue
+        repeats[sample] = row
+        if example is None:
             example = f"{labels_text(labels)} comes twice"
-    return SeriesLayout(index, rows, int((rows < 0).sum()), example)
+    duplicates = int((rows < 0).sum())
+    return SeriesLayout(index, rows, repeats if duplicates else None, duplicates, example)
 
 
 def gauge_frame(

@@ -133,10 +133,12 @@ class Query:
         rows = np.arange(len(index)) if layout.rows is None else layout.rows
         order = np.argsort(columns, kind="stable")
         bounds = np.searchsorted(columns[order], np.arange(len(times) + 1))
-        sample_rows, sample_values = rows[matrix.series[usable]][order], matrix.values[usable][order]
+        places, sample_values = matrix.series[usable][order], matrix.values[usable][order]
         readings: list[Observation] = []
         for at, begin, end in zip(times.tolist(), bounds[:-1], bounds[1:], strict=True):
-            at_once = SeriesLayout(layout.index, sample_rows[begin:end])
+            here = places[begin:end]
+            repeats = None if layout.repeats is None else layout.repeats[here]
+            at_once = SeriesLayout(layout.index, rows[here], repeats)
             readings.append(self._reading(at_once, sample_values[begin:end], at=at, now=now, rejected=Rejections()))
         return readings
 

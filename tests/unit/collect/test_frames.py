@@ -47,13 +47,22 @@ def test_other_series_are_another_index():
     assert layout_of([A], first.index).index.label_sets == (A,)
 
 
-def test_of_duplicates_the_first_counts():
-    """Two values for one series cannot both be right; which one was taken must not depend on luck."""
+def test_a_series_that_comes_twice_with_different_values_has_none():
+    """Two values for one series cannot both be right, and the one that was taken might be the one within the limit."""
     rejected = Rejections()
-    frame = frame_of([A, B, A, A], [1, 2, 3, 4], rejected=rejected)
+    frame = frame_of([A, B, A, A], [1, 2, 1, 4], rejected=rejected)
+
+    assert frame.present.tolist() == [False, True]
+    assert (rejected.count, rejected.example) == (2, '{t="a"} comes twice')
+
+
+def test_a_series_that_comes_twice_with_one_value_has_it():
+    """A repeated line is untidy and is counted, but leaves no doubt."""
+    rejected = Rejections()
+    frame = frame_of([A, B, A], [1, 2, 1], rejected=rejected)
 
     assert frame.values.tolist() == [1.0, 2.0]
-    assert (rejected.count, rejected.example) == (2, '{t="a"} comes twice')
+    assert rejected.count == 1
 
 
 def test_history_extends_the_index_of_the_present():

@@ -173,14 +173,14 @@ def test_a_line_that_cannot_be_parsed_is_counted_and_the_rest_taken(build, line)
 
 
 def test_duplicates_and_nan_are_counted(build):
-    """The first of two lines counts; NaN is no value."""
-    _, collector = build('m{a="1"} 1\nm{a="1"} 2\nm{a="2"} NaN\n', {"type": "gauge", "metric": "m"})
+    """Of two lines that differ none is believed; NaN is no value."""
+    _, collector = build('m{a="1"} 1\nm{a="1"} 2\nm{a="2"} NaN\nm{a="3"} 3\n', {"type": "gauge", "metric": "m"})
 
     [reading] = collect(collector)
 
     assert reading.rejected == 2
-    assert reading.frame.values[0] == 1.0
-    assert reading.frame.present.tolist() == [True, False]
+    assert reading.frame.values[2] == 3.0
+    assert reading.frame.present.tolist() == [False, False, True]
 
 
 def test_a_web_page_is_no_metrics_page(build):
