@@ -101,10 +101,13 @@ class Input:
         return now - self.latest_at <= self._fresh_for
 
     def forgotten(self, now: float, forget_after: float) -> BoolArray:
-        """Return which rows the source, though it answered, has not shown for ``forget_after`` seconds."""
+        """Return which rows the source, though it answered, has not shown for ``forget_after`` seconds.
+
+        Never before they are stale: a series that is gone is said to be so first.
+        """
         if self.frame_at is None:
             return np.zeros(len(self.rows), dtype=bool)
-        return (now - self.latest_at > forget_after) & (self.frame_at > self.listed_at)
+        return (now - self.latest_at > max(forget_after, self._fresh_for)) & (self.frame_at > self.listed_at)
 
     def coverage(self, start: float, now: float, fresh: BoolArray) -> FloatArray:
         """Return the observed share of (start, now] by group; of several rows the least of those still there."""

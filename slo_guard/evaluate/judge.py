@@ -39,28 +39,36 @@ def judge(kpi: KPI, sprint: Sprint, measured: Measured, was_overdue: BoolArray, 
     ``was_overdue``: which groups were unmet at or after their due time before; only "met late" depends on it.
     """
     rulings = Rulings(len(measured.value))
-    in_sprint = kpi.measure.window is not None and kpi.measure.window.kind is WindowKind.SPRINT
     everywhere = np.ones(len(measured.value), dtype=bool)
-    if in_sprint and now < sprint.start_at:
+    if _is_over_sprint(kpi) and now < sprint.start_at:
         rulings.rule(everywhere, Verdict.INSUFFICIENT, Reason.BEFORE_SPRINT)
-    growing = kpi.measure.reducer in _GROWING
-    broken = exceeds_upper_limit(kpi.objective, measured.value) & (growing and in_sprint) & (measured.flaw < 0)
-    rulings.rule(~measured.fresh & broken, Verdict.MISSED, Reason.BROKEN_FOR_GOOD)
+    rulings.rule(~measured.fresh & broken_for_good(kpi, measured), Verdict.MISSED, Reason.BROKEN_FOR_GOOD)
     rulings.rule(~measured.fresh, Verdict.NO_DATA, measured.gap)
-    _rule_out_insufficient(rulings, kpi, measured, growing=growing)
+    _rule_out_insufficient(rulings, kpi, measured, growing=kpi.measure.reducer in _GROWING)
     if kpi.objective is None:
         rulings.rule_rest(Verdict.TRACKED, Reason.NO_OBJECTIVE)
         return rulings
     met = meets(kpi.objective, measured.value)
     _rule_unmet(rulings, kpi, ~met, now)
     if kpi.due_at is not None and now >= kpi.due_at:
-        signed = ~np.isnan(measured.signed_when)
-        late = np.where(signed, measured.signed_when > kpi.due_at, was_overdue)
+        signed = ~np.isnan(measured.met_since)
+        late = np.where(signed, measured.met_since > kpi.due_at, was_overdue)
         rulings.rule(late, Verdict.MET, Reason.MET_LATE)
     if kpi.warn is not None:
         rulings.rule(~meets(kpi.warn, measured.value), Verdict.AT_RISK, Reason.PAST_WARN)
     rulings.rule_rest(Verdict.MET, Reason.OBJECTIVE_MET)
     return rulings
+
+
+def broken_for_good(kpi: KPI, measured: Measured) -> BoolArray:
+    """Return which groups have used up a limit for the whole sprint, so that no later sample can mend it."""
+    if kpi.measure.reducer not in _GROWING or not _is_over_sprint(kpi):
+        return np.zeros(len(measured.value), dtype=bool)
+    return exceeds_upper_limit(kpi.objective, measured.value) & (measured.flaw < 0)
+
+
+def _is_over_sprint(kpi: KPI) -> bool:
+    return kpi.measure.window is not None and kpi.measure.window.kind is WindowKind.SPRINT
 
 
 def _rule_out_insufficient(rulings: Rulings, kpi: KPI, measured: Measured, *, growing: bool) -> None:

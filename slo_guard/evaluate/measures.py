@@ -12,7 +12,7 @@ from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
 from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
-from slo_guard.evaluate.objectives import worst_of_gauges
+from slo_guard.evaluate.objectives import meets, worst_of_gauges
 from slo_guard.evaluate.rows import Groups
 
 _BACKDATED_AFTER_SECONDS = 60.0
@@ -24,7 +24,8 @@ class Measured:
 
     ``value`` and ``total`` (a ratio's denominator) are NaN where there is none; ``fresh``: whether there is
     data at all; ``gap``: code of the reason why not, where not; ``flaw``: code of the reason why the value
-    cannot be judged, or -1; ``signed_when``: when the deciding sign-off was given, NaN elsewhere.
+    cannot be judged, or -1; ``met_since``: since when sign-offs meet the objective, by their own ``when``
+    (-inf: before the first); NaN where they do not, or nobody signed.
     """
 
     value: FloatArray
@@ -34,7 +35,7 @@ class Measured:
     fresh: BoolArray
     gap: CodeArray
     flaw: CodeArray
-    signed_when: FloatArray
+    met_since: FloatArray
     notes: dict[int, str] = field(default_factory=dict)
 
 
@@ -45,7 +46,7 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
         return _ratio(kpi, inputs[0], inputs[1], groups, start, now)
     source = inputs[0]
     if source.evidence is not None:
-        return _signed(source.evidence, groups, _is_fresh(source, kpi, now), source, now)
+        return _signed(kpi, source.evidence, groups, source, now)
     fresh_rows = source.fresh(now)
     blank = np.full(len(groups), np.nan)
     value, samples, flaw = _single(kpi, source, groups, fresh_rows, start, now)
@@ -60,7 +61,7 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
         fresh=source.folding.any(fresh_rows),
         gap=_gaps(source, fresh_rows, len(groups)),
         flaw=flaw,
-        signed_when=blank,
+        met_since=blank,
     )
 
 
@@ -147,28 +148,30 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
         fresh=fresh,
         gap=gap,
         flaw=flaw,
-        signed_when=np.full(len(groups), np.nan),
+        met_since=np.full(len(groups), np.nan),
         notes=_part_missing_notes(kpi, one_side, known_sides[0]),
     )
 
 
-def _signed(evidence: Evidence, groups: Groups, fresh: bool, source: Input, now: float) -> Measured:
+def _signed(kpi: KPI, evidence: Evidence, groups: Groups, source: Input, now: float) -> Measured:
     """Judge sign-offs by their own ``when``: the latest of each label set by ``now`` counts; unsigned is false."""
-    latest: dict[LabelSet, SignOff] = {}
+    by_group: dict[int, list[SignOff]] = {}
     for sign_off in sorted(evidence.sign_offs, key=lambda item: (item.when, item.entered_at or item.when)):
         if sign_off.when <= now and source.rows.accepts(sign_off.labels):
-            latest[sign_off.labels] = sign_off
-    coded = [(groups.code_of_series(labels), sign_off) for labels, sign_off in latest.items()]
+            by_group.setdefault(groups.code_of_series(sign_off.labels), []).append(sign_off)
     count = len(groups)
-    value, when = np.zeros(count), np.full(count, np.nan)
+    value, met_since = np.zeros(count), np.full(count, np.nan)
     samples = np.zeros(count, dtype=np.int64)
+    flaw = np.full(count, -1, dtype=np.int8)
     notes: dict[int, str] = {}
-    for code, sign_off in coded:
-        first = samples[code] == 0
-        value[code] = float(sign_off.value) if first else min(value[code], float(sign_off.value))
-        when[code] = sign_off.when if first else max(when[code], sign_off.when)
-        samples[code] += 1
-        notes[code] = _sign_off_note(sign_off)
+    combine = kpi.combine or worst_of_gauges(kpi.objective)
+    for code, words in by_group.items():
+        samples[code] = len({word.labels for word in words})
+        if combine is None and samples[code] > 1:
+            value[code], flaw[code] = np.nan, REASON_CODE[Reason.SEVERAL_SERIES]
+            continue
+        value[code], met_since[code], deciding = _last_word(kpi, words, combine or Combine.MIN)
+        notes[code] = _sign_off_note(deciding)
     gap = Reason.SOURCE_FAILED if source.failure is not None else Reason.STALE
     blank = np.full(count, np.nan)
     return Measured(
@@ -176,12 +179,31 @@ def _signed(evidence: Evidence, groups: Groups, fresh: bool, source: Input, now:
         samples=samples,
         coverage=blank,
         total=blank,
-        fresh=np.full(count, fresh),
+        fresh=np.full(count, _is_fresh(source, kpi, now)),
         gap=np.full(count, REASON_CODE[gap], dtype=np.int8),
-        flaw=np.full(count, -1, dtype=np.int8),
-        signed_when=when,
+        flaw=flaw,
+        met_since=met_since,
         notes=notes,
     )
+
+
+def _last_word(kpi: KPI, words: list[SignOff], combine: Combine) -> tuple[float, float, SignOff]:
+    """Return what a group's sign-offs, ascending, come to, since when that meets the objective, and which decides."""
+    fold = max if combine is Combine.MAX else min
+    standing = {word.labels: False for word in words}
+    said: dict[LabelSet, SignOff] = {}
+    met_since = -np.inf if _is_met(kpi, 0.0) else np.nan
+    value = 0.0
+    for word in words:
+        standing[word.labels], said[word.labels] = word.value, word
+        value = float(fold(standing.values()))
+        met_since = (word.when if np.isnan(met_since) else met_since) if _is_met(kpi, value) else np.nan
+    deciding = max((word for word in said.values() if word.value == bool(value)), key=lambda word: word.when)
+    return value, met_since, deciding
+
+
+def _is_met(kpi: KPI, value: float) -> bool:
+    return kpi.objective is not None and bool(meets(kpi.objective, np.array([value]))[0])
 
 
 def _sign_off_note(sign_off: SignOff) -> str:

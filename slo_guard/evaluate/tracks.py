@@ -18,7 +18,7 @@ from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict, V
 from slo_guard.evaluate.alerting import AlertArray
 from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
-from slo_guard.evaluate.judge import judge
+from slo_guard.evaluate.judge import broken_for_good, judge
 from slo_guard.evaluate.measures import Measured, measure
 from slo_guard.evaluate.rows import Groups
 
@@ -116,7 +116,7 @@ class KpiTrack:
         if len(measured.value) < len(self.groups):  # a sign-off of a group that is new
             measured = measure(self.kpi, self.inputs, self.groups, start, effective)
         self._grow()
-        groups, index = self._in_view(effective)
+        groups, index = self._in_view(effective, broken_for_good(self.kpi, measured))
         if not len(groups):
             self.groups.code(())
             return self.judge(now)
@@ -201,9 +201,12 @@ class KpiTrack:
         self._expected[:] = False
         self._expected[wanted] = True
 
-    def _in_view(self, now: float) -> tuple[IntArray, SeriesIndex]:
-        """Return the groups to show and their index, the same index object while they are the same groups."""
-        seen = np.zeros(len(self.groups), dtype=bool)
+    def _in_view(self, now: float, kept: BoolArray | None = None) -> tuple[IntArray, SeriesIndex]:
+        """Return the groups to show and their index, the same index object while they are the same groups.
+
+        ``kept``: which groups stay whatever becomes of their series: what is broken for good does not leave with them.
+        """
+        seen = np.zeros(len(self.groups), dtype=bool) if kept is None else kept.copy()
         unread = np.ones(len(self.groups), dtype=bool)
         for source in self.inputs:
             if source.evidence is not None:
@@ -308,7 +311,7 @@ def _only(measured: Measured, groups: IntArray) -> Measured:
         fresh=measured.fresh[groups],
         gap=measured.gap[groups],
         flaw=measured.flaw[groups],
-        signed_when=measured.signed_when[groups],
+        met_since=measured.met_since[groups],
         notes={rows[group]: note for group, note in measured.notes.items() if group in rows},
     )
 

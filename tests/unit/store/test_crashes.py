@@ -42,7 +42,7 @@ def test_a_kill_at_any_instant_leaves_whole_hops(tmp_path: Path) -> None:
     """A kill -9 must lose nothing that was stored, and leave nothing half done that would be told wrongly or never."""
     path = tmp_path / "slo.db"
     seed = random.randrange(2**32)
-    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
+    print(f"seed {seed}")
     instants = random.Random(seed)
     before = 0
 

@@ -1,0 +1,148 @@
+"""The vectorised evaluator against a plain oracle, on random rules and random days.
+
+``SLO_GUARD_SEED`` repeats a run, ``SLO_GUARD_EXAMPLES`` makes it longer.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
+
+from slo_guard.clock import from_unix
+from slo_guard.domain.alerts import AlertKind, Transition
+from slo_guard.domain.series import LabelSet
+from slo_guard.domain.verdicts import AlertState, Reason, SeriesVerdict, Verdict, VerdictFrame
+from slo_guard.evaluate import EvaluationState, evaluate
+from tests.support.builders import numbered
+from tests.support.oracle import Oracle, Outcome, Row
+from tests.support.oracle_alerts import ExpectedTransition
+from tests.support.scenarios import T0, Scenario, scenarios
+from tests.support.seeds import SEED, announce_seed
+
+__all__ = ["announce_seed"]
+
+EXAMPLES = int(os.environ.get("SLO_GUARD_EXAMPLES", "300"))
+
+
+@seed(SEED)
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+@given(scenario=scenarios())
+def test_evaluator_gives_the_answers_of_the_plain_oracle(scenario: Scenario):
+    """Arrays, caches and window buffers are only ever an optimisation: they must not change one verdict or alert."""
+    note(f"SLO_GUARD_SEED={SEED}")
+
+    differences = list(_differences(scenario))
+
+    assert not differences, "\n".join(differences)
+
+
+def _differences(scenario: Scenario) -> Iterator[str]:
+    """Evaluate a scenario both ways; yield what differs at the first instant at which anything does."""
+    state, oracle = EvaluationState.fresh(), Oracle()
+    stored, given_until, last_seq, found = numbered(scenario.observations), 0, 0, []
+    for now in scenario.evaluations:
+        new = [item for item in stored if item.id > given_until and item.observation.seen_at <= now]
+        given_until = new[-1].id if new else given_until
+        plan = scenario.plan.due_at(now)
+
+        expected = oracle.evaluate(plan, [item.observation for item in new], now)
+        result = evaluate(plan, new, state, from_unix(now))
+
+        state = result.state
+        found = [
+            *_rows_apart(expected, result.verdicts, oracle),
+            *_changes_apart(expected, result.transitions, last_seq),
+        ]
+        last_seq += len(result.transitions)
+        if found:
+            yield from (f"+{now - T0:g} {difference}" for difference in found)
+            return
+
+
+def _rows_apart(expected: Outcome, frames: tuple[VerdictFrame, ...], oracle: Oracle) -> Iterator[str]:
+    judged = {frame.kpi.id: frame for frame in frames}
+    if not expected.rows:
+        return
+    if judged.keys() != expected.rows.keys():
+        yield f"judged {sorted(judged)}, expected {sorted(expected.rows)}"
+        return
+    for kpi, rows in expected.rows.items():
+        got = {_plain(row.labels): row for row in map(judged[kpi].row, range(len(judged[kpi].index)))}
+        if got.keys() != rows.keys():
+            yield f"{kpi} rows: expected {list(rows)}, got {list(got)}"
+            continue
+        for labels, row in rows.items():
+            alert = oracle.alerts.alerts.get((kpi, labels, AlertKind.BREACH))
+            state = alert.state if alert else AlertState.INACTIVE
+            if apart := [*_fields_apart(row, got[labels]), *_pair("alert_state", state, got[labels].alert_state)]:
+                yield f"{kpi}{dict(labels)}: {'; '.join(apart)}"
+
+
+def _fields_apart(row: Row, got: SeriesVerdict) -> Iterator[str]:
+    yield from _pair("verdict", row.verdict.label, got.verdict.label)
+    if got.reason not in row.reasons:
+        yield f"reason: expected {' or '.join(row.reasons)}, got {got.reason}"
+    yield from _pair("value", row.value, got.value)
+    yield from _pair("since", row.since - T0, got.since - T0)
+    if row.verdict is not Verdict.NO_DATA and Reason.BEFORE_SPRINT not in row.reasons:
+        yield from _pair("samples", row.samples, got.samples)
+        yield from _pair("coverage", row.coverage, got.coverage)
+        yield from _pair("total", row.total, got.total)
+
+
+def _changes_apart(expected: Outcome, transitions: tuple[Transition, ...], last_seq: int) -> Iterator[str]:
+    numbers = [change.seq for change in transitions]
+    yield from _pair("numbers of the transitions", list(range(last_seq + 1, last_seq + 1 + len(numbers))), numbers)
+    wanted = {_name(change.kpi, change.labels, change.kind): change for change in expected.transitions}
+    got = {_name(change.key.kpi, _plain(change.key.labels), change.key.kind): change for change in transitions}
+    yield from _pair("number of transitions", len(expected.transitions), len(transitions))
+    for name in sorted(wanted.keys() | got.keys()):
+        if name not in got:
+            yield f"{name}: no transition, expected {_move(wanted[name])}"
+        elif name not in wanted:
+            yield f"{name}: unexpected transition {_move(got[name])} for {got[name].reason}"
+        elif apart := list(_transition_apart(wanted[name], got[name])):
+            yield f"{name} transition {_move(wanted[name])}: {'; '.join(apart)}"
+
+
+def _transition_apart(wanted: ExpectedTransition, got: Transition) -> Iterator[str]:
+    yield from _pair("move", _move(wanted), _move(got))
+    if got.reason not in wanted.reasons:
+        yield f"reason: expected {' or '.join(wanted.reasons)}, got {got.reason}"
+    if (wanted.from_state, wanted.to_state) != (AlertState.PENDING, AlertState.INACTIVE):  # nobody is told of those
+        yield from _pair("active_at", wanted.active_at - T0, got.active_at - T0)
+    yield from _pair("severity", wanted.severity, got.severity)
+    if wanted.verdict is not None:
+        yield from _pair("verdict", wanted.verdict.label, got.verdict.label)
+        yield from _pair("value", wanted.value, got.value)
+
+
+def _name(kpi: str, labels: LabelSet, kind: AlertKind) -> str:
+    return f"{kpi}{dict(labels)} {kind.value}"
+
+
+def _move(change: ExpectedTransition | Transition) -> str:
+    return f"{change.from_state.label} -> {change.to_state.label}"
+
+
+def _pair(name: str, wanted: object, got: object) -> Iterator[str]:
+    if isinstance(wanted, float) and isinstance(got, float):
+        if math.isclose(wanted, got, rel_tol=1e-9, abs_tol=1e-12):
+            return
+    elif wanted == got:
+        return
+    yield f"{name}: expected {wanted}, got {got}"
+
+
+def _plain(labels: LabelSet) -> LabelSet:
+    return tuple((name, value) for name, value in labels if value)

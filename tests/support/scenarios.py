@@ -1,0 +1,331 @@
+"""Random days: KPIs of all kinds over series that come, go, reset and fail to be collected.
+
+Times are whole seconds and values multiples of a half, so that sums are exact in floating point and a value that lies
+just on its bound does so in every way of computing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+from hypothesis import strategies as st
+
+from slo_guard.domain.kpi import (
+    KPI,
+    Combine,
+    Expected,
+    Matcher,
+    MatchOp,
+    NoData,
+    NoDataThen,
+    Objective,
+    Op,
+    Plan,
+    RatioPair,
+    Selection,
+    Severity,
+    Single,
+)
+from slo_guard.domain.readings import CollectionFailure, Evidence, GaugeFrame, IndicatorType, Observation
+from slo_guard.domain.series import LabelSet
+from tests.support.builders import (
+    SPRINT_START,
+    a_failure,
+    a_frame,
+    a_kpi,
+    a_plan,
+    a_sign_off,
+    a_sprint,
+    an_evidence,
+    an_objective,
+    labels,
+)
+
+T0 = SPRINT_START
+NAMED = [labels(text) for text in ("system=fs,pod=p1", "system=fs,pod=p2", "system=predictive")]
+NAMELESS = [labels(text) for text in ("pod=p1", "")]
+
+_MEASURES = {
+    "gauge": ["last", "min over {}", "max over {}", "mean over {}", "delta over {}"],
+    "percentile": ["last", "min over {}", "max over {}"],
+    "bool": ["last", "min over {}", "max over {}", "total over {}"],
+    "counter": ["increase over {}", "total over {}"],
+    "ratio": ["ratio over {}"],
+    "evidence": ["last"],
+}
+_COMBINES = {
+    "gauge": [Combine.SUM, Combine.MAX, Combine.MIN, Combine.MEAN],
+    "percentile": [Combine.MAX, Combine.MIN],
+    "bool": [Combine.MAX, Combine.MIN],
+    "counter": [Combine.SUM, Combine.MAX, Combine.MIN, Combine.MEAN],
+    "ratio": [Combine.SUM],
+    "evidence": [Combine.MAX, Combine.MIN],
+}
+_TYPES = {"ratio": IndicatorType.COUNTER, "evidence": IndicatorType.BOOL}
+_UP, _DOWN = (Op.AT_MOST, Op.BELOW), (Op.AT_LEAST, Op.ABOVE)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A plan, what was observed (in order of ``seen_at``) and when to evaluate."""
+
+    plan: Plan
+    observations: tuple[Observation, ...]
+    evaluations: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        told = [_told(item) for item in self.observations]
+        sprint = next(iter(self.plan.sprints.values()))
+        window = f"sprint: {sprint.start_at - T0:g} to {sprint.end_at - T0:g}"
+        kpis = [_kpi_told(kpi) for kpi in self.plan.kpis]
+        times = " ".join(f"{now - T0:g}" for now in self.evaluations)
+        return "\n  ".join(["Scenario", window, *kpis, *told, f"evaluated at {times}"])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - hypothesis passes both
+        """Have hypothesis print the story instead of the constructor calls."""
+        printer.text(repr(self))
+
+
+def _kpi_told(kpi: KPI) -> str:
+    plain = a_kpi(kpi.id, kpi.measure)
+    names = [name for name in KPI.__slots__ if getattr(kpi, name) != getattr(plain, name)]
+    parts = []
+    for name in names:
+        value = getattr(kpi, name)
+        if name.endswith("_at"):
+            value = f"{value - T0:g}"
+        parts.append(f"{name}={value.text if isinstance(value, Objective) else value}")
+    return f"{kpi.id}: {kpi.measure.text} {' '.join(parts)}"
+
+
+def _told(item: Observation) -> str:
+    if isinstance(item, CollectionFailure):
+        return f"+{item.seen_at - T0:g} {','.join(item.indicators)}: failed"
+    if isinstance(item.frame, Evidence):
+        words = [f"{dict(word.labels)} {word.value} when {word.when - T0:g}" for word in item.frame.sign_offs]
+        return f"+{item.seen_at - T0:g} {item.indicator}: signed {words}"
+    assert isinstance(item.frame, GaugeFrame)
+    rows = {
+        ",".join(f"{name}={value}" for name, value in label_set): float(item.frame.values[row])
+        for row, label_set in enumerate(item.frame.index.label_sets)
+    }
+    return f"+{item.seen_at - T0:g} {item.indicator}: {rows} at {item.frame.at - T0:g}"
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """Draw a family of KPIs that share their indicators, and a stretch of time to judge them in."""
+    family = draw(st.sampled_from(list(_MEASURES)))
+    ticks = draw(st.lists(st.sampled_from([30, 60, 20, 45, 10, 90, 200, 400]), min_size=1, max_size=20))
+    seen = [T0 + offset for offset in accumulate(ticks)]
+    start = T0 + draw(st.sampled_from([0, -600, 90, 200]))
+    sprint = a_sprint(start, start + draw(st.sampled_from([12 * 86_400, 600, 1_230])))
+    count = draw(st.integers(1, 3))
+    kpis = [draw(_kpis(family, f"kpi_{number}")) for number in range(count)]
+    # A group of series that lack all `by` labels has the labels of the row that stands for no series at all.
+    pool = NAMED if any(kpi.by for kpi in kpis) else NAMED + NAMELESS
+    observations: list[Observation] = []
+    for name in ("part", "total") if family == "ratio" else ("a",):
+        observations += draw(_evidence(name, pool, seen) if family == "evidence" else _frames(family, name, pool, seen))
+    observations.sort(key=lambda item: item.seen_at)
+    return Scenario(a_plan(*kpis, sprint=sprint), tuple(observations), draw(_evaluations(seen[-1])))
+
+
+@st.composite
+def _evaluations(draw: st.DrawFn, last: float) -> tuple[float, ...]:
+    """Draw a grid of 30s until well after the last collection, at times with a hole, and with a clock that goes back."""
+    grid = [T0 + 30 * number for number in range(int((last - T0) / 30) + 1 + draw(st.sampled_from([1, 4, 14, 30])))]
+    if draw(st.integers(0, 3)) == 3:
+        hole = draw(st.integers(0, len(grid)))
+        grid[hole : hole + draw(st.sampled_from([2, 5, 12]))] = []
+    if draw(st.integers(0, 5)) == 5 and len(grid) > 2:
+        again = draw(st.integers(1, len(grid) - 1))
+        grid[again:again] = [grid[again - 1], grid[again - 1] - 30]
+    return tuple(grid)
+
+
+@st.composite
+def _frames(draw: st.DrawFn, family: str, name: str, pool: list[LabelSet], seen: list[float]) -> list[Observation]:
+    chosen = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=4, unique=True))
+    lag = draw(st.sampled_from([0, 0, 5]))
+    masks = draw(st.booleans())
+    how = draw(_per_tick(seen, ["ok", "ok", "ok", "ok", "ok", "ok", "ok", "skip", "fail", "empty", "turned"]))
+    values = {label_set: draw(_values(family, name, seen)) for label_set in chosen}
+    for label_set in chosen[1:]:
+        if draw(st.integers(0, 3)) == 3:  # this one ends for good
+            ends = draw(st.integers(0, len(seen)))
+            values[label_set][ends:] = [None] * (len(seen) - ends)
+    found: list[Observation] = []
+    met: set[LabelSet] = set()
+    for tick, seen_at in enumerate(seen):
+        at = seen_at - lag
+        rows = {label_set: values[label_set][tick] for label_set in chosen}
+        rows = {
+            label_set: value for label_set, value in rows.items() if value is not None or (masks and label_set in met)
+        }
+        met |= {
+            label_set
+            for label_set, value in rows.items()
+            if value is not None and how[tick] not in ("skip", "fail", "empty")
+        }
+        match how[tick]:
+            case "skip":
+                pass
+            case "fail":
+                found.append(a_failure(name, seen_at))
+            case "empty":
+                found.append(a_frame(name, at, {}, seen_at=seen_at))
+            case "split":
+                late, early = dict(list(rows.items())[1:]), dict(list(rows.items())[:1])
+                found.append(a_frame(name, at - 3, early, seen_at=seen_at))
+                found.append(a_frame(name, at, late, seen_at=seen_at))
+            case "turned":
+                found.append(a_frame(name, at, dict(reversed(rows.items())), seen_at=seen_at))
+            case _:
+                found.append(a_frame(name, at, rows, seen_at=seen_at))
+    return found
+
+
+def _per_tick(seen: list[float], choices: list[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.sampled_from(choices), min_size=len(seen), max_size=len(seen))
+
+
+@st.composite
+def _values(draw: st.DrawFn, family: str, name: str, seen: list[float]) -> list[float | None]:
+    """Draw a series: a value for each collection, None where it is absent."""
+    if family in ("gauge", "percentile"):
+        return draw(_per_tick(seen, [*(half / 2 for half in range(9)), None]))
+    if family == "bool":
+        return draw(_per_tick(seen, [0.0, 0.0, 1.0, 1.0, None]))
+    most = 5 if name == "total" else 2
+    steps = draw(_per_tick(seen, [0, 0, 1, most, 2 * most, "reset", None]))
+    level, values = float(draw(st.sampled_from([0, 1, 40]))), []
+    for step in steps:
+        level = 1.0 if step == "reset" else level + (step or 0)
+        values.append(None if step is None else level)
+    first = draw(st.sampled_from([0, 0, 3]))
+    return [None] * min(first, len(values)) + values[first:]
+
+
+@st.composite
+def _evidence(draw: st.DrawFn, name: str, pool: list[LabelSet], seen: list[float]) -> list[Observation]:
+    who = draw(st.lists(st.sampled_from(pool), max_size=4))
+    words = [
+        (
+            draw(st.sampled_from(seen)),
+            a_sign_off(T0 + draw(st.integers(-10, 60)) * 20, text, value=draw(st.integers(0, 3)) > 0),
+        )
+        for text in who
+    ]
+    unique = {(word.labels, word.when): (entered, word) for entered, word in words}
+    how = draw(_per_tick(seen, ["ok", "ok", "ok", "skip", "fail"]))
+    found: list[Observation] = []
+    for tick, seen_at in enumerate(seen):
+        if how[tick] == "ok":
+            known = [word for entered, word in unique.values() if entered <= seen_at and word.when <= seen_at]
+            found.append(an_evidence(name, seen_at, *known))
+        elif how[tick] == "fail":
+            found.append(a_failure(name, seen_at))
+    return found
+
+
+# ---- KPIs
+
+
+@st.composite
+def _kpis(draw: st.DrawFn, family: str, kpi_id: str) -> KPI:
+    measure = draw(st.sampled_from(_MEASURES[family])).format(
+        draw(st.sampled_from(["5m", "sprint", "1m", "10m", "sprint"]))
+    )
+    by = draw(st.sampled_from([(), ("system",), ("system", "pod")]))
+    fields: dict[str, Any] = {
+        "by": by,
+        "type": _TYPES.get(family) or IndicatorType(family),
+        "interval_seconds": draw(st.sampled_from([30.0, 60.0])),
+        "min_coverage": draw(st.sampled_from([0.9, 0.0, 0.5, 1.0])),
+        "forget_after_seconds": draw(st.sampled_from([86_400.0, 600.0, 400.0])),
+        "for_seconds": draw(st.sampled_from([0.0, 60.0, 130.0])),
+        "keep_firing_for_seconds": draw(st.sampled_from([0.0, 60.0, 100.0])),
+        "warn_severity": draw(st.sampled_from([Severity.TICKET, Severity.NONE])),
+        "no_data": NoData(
+            draw(st.sampled_from([300.0, 60.0, 120.0])),
+            draw(st.sampled_from(list(NoDataThen))),
+            draw(st.sampled_from([120.0, 300.0])),
+        ),
+    }
+    if draw(st.booleans()):
+        fields["combine"] = draw(st.sampled_from(_COMBINES[family]))
+        if measure.startswith("total") and family == "bool":
+            fields["combine"] = draw(st.sampled_from([Combine.SUM, Combine.MAX]))
+    if by == ("system",) and draw(st.booleans()):
+        fields["expect"] = (Expected("system", draw(st.sampled_from([("fs",), ("xai2",), ("fs", "xai2")]))),)
+    if draw(st.integers(0, 3)) == 3:
+        fields["min_samples"] = draw(st.integers(1, 4))
+    if family == "ratio" and draw(st.booleans()):
+        fields["min_total"] = float(draw(st.integers(1, 10)))
+    if measure.startswith(("increase", "delta")) and draw(st.integers(0, 3)) == 3:
+        fields["baseline"] = float(draw(st.integers(0, 3)))
+    fields |= draw(_objectives(family, measure))
+    if fields.get("objective") and draw(st.integers(0, 3)) == 3:
+        fields["due_at"] = T0 + 30.0 * draw(st.integers(0, 20))
+        if draw(st.booleans()):
+            fields["checkpoint_at"] = fields["due_at"] - draw(st.sampled_from([60.0, 100.0, 300.0]))
+    kpi = a_kpi(kpi_id, measure, **fields)
+    return replace(kpi, source=draw(_sources(family)))
+
+
+@st.composite
+def _sources(draw: st.DrawFn, family: str) -> Single | RatioPair:
+    where = draw(
+        st.sampled_from(
+            [
+                (),
+                (),
+                (Matcher("system", MatchOp.EQUAL, "fs"),),
+                (Matcher("system", MatchOp.NOT_EQUAL, "fs"),),
+                (Matcher("system", MatchOp.REGEX, "f.|predictive"),),
+                (Matcher("pod", MatchOp.EQUAL, ""),),
+            ]
+        )
+    )
+    if family == "ratio":
+        return RatioPair(Selection("part", where), Selection("total", where), draw(st.sampled_from(["bad", "good"])))
+    return Single(Selection("a", where))
+
+
+@st.composite
+def _objectives(draw: st.DrawFn, family: str, measure: str) -> dict[str, Objective]:
+    """Draw an objective with the warn and resolve that may stand beside it, or none of them."""
+    if draw(st.integers(0, 7)) == 7:
+        return {}
+    if family == "evidence" or (family == "bool" and not measure.startswith("total")):
+        return {"objective": an_objective(Op.IS, draw(st.sampled_from([True, True, False])))}
+    op = draw(st.sampled_from([op for op in Op if op is not Op.IS]))
+    bounds, step = _bounds(family, measure)
+    # Nothing that is counted is below 0, so an upper limit of `below 0` says nothing and is not drawn.
+    bound = draw(st.sampled_from([bound for bound in bounds if bound > 0 or op is not Op.BELOW]))
+    if op is Op.EQUALS:
+        return {"objective": an_objective(op, bound)}
+    if op is Op.BETWEEN:
+        return {"objective": an_objective(op, bound, bound + 4 * step)} | (
+            {"warn": an_objective(op, bound + step, bound + 3 * step)} if draw(st.booleans()) else {}
+        )
+    sign = -1 if op in _UP else 1
+    found = {"objective": an_objective(op, bound)}
+    for name in ("warn", "resolve"):
+        if draw(st.booleans()):
+            found[name] = an_objective(op, bound + sign * step * draw(st.integers(0, 2)))
+    return found
+
+
+def _bounds(family: str, measure: str) -> tuple[list[float], float]:
+    """Return bounds that such values lie on, below and above, and a step between bounds."""
+    if family == "ratio":
+        return [0.1, 0.5, 0.25, 0.75, 1.0], 0.125
+    if family == "bool":
+        return [60.0, 0.0, 120.0, 300.0], 30.0
+    if family == "counter":
+        return [2.0, 0.0, 1.0, 5.0, 10.0], 1.0
+    return [2.0, 0.0, 1.0, 1.5, 3.0] if not measure.startswith("delta") else [0.0, 1.0, -1.0, 2.0], 0.5
