@@ -20,6 +20,7 @@ from slo_guard.domain.builtin import COLLECTOR_UP, COLLECTOR_UP_SPEC, collector_
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import DeliveryOutcome, Route
 from slo_guard.domain.ports import Collector, Receiver, Store
+from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import ConfigError, Finding, SloGuardError, StoreError
 from slo_guard.evaluate import EvaluationState, needed_from
 from slo_guard.expose.api import create_app
@@ -157,10 +158,10 @@ class Daemon:
         assert self._scheduler is not None
         config, plan = loaded.config, loaded.plan
         history_from = needed_from(plan, self._now())
-        # What is built in has no past at a source; its readings would have every start ask for a day of it.
-        ruled = replace(plan, kpis=tuple(kpi for kpi in plan.kpis if kpi.id != COLLECTOR_UP))
-        asked_from = needed_from(ruled, self._now())
-        collectors = [COLLECTORS[options.type].build(options, asked_from) for options in config.collectors]
+        collectors = [
+            COLLECTORS[options.type].build(options, _past_wanted(options.specs(), plan, self._now()))
+            for options in config.collectors
+        ]
         receivers = [RECEIVERS[options.type].build(options) for options in config.receivers]
         routes: list[Route] = [route_of(options) for options in config.receivers]
         with self._cycle.lock:
@@ -196,7 +197,12 @@ class Daemon:
         history = self._store.observations(up_to_id=persisted.reading_cursor, seen_from=history_from)
         known = set(self._loaded.plan.indicators) if self._loaded is not None else set()
         awaiting = {spec.name for collector in collectors for spec in collector.indicators} - known
-        state = EvaluationState.restored(plan, persisted, history, awaiting=awaiting, departed=departed)
+        state = EvaluationState.restored(plan, persisted, history, departed=departed)
+        # What was stored but not judged before the stop is taken in first: it is no first collection since the
+        # start, and by its age everything would be no_data and page.
+        judged = persisted.reading_cursor
+        state.take_all(self._store.observations(after_id=judged, seen_until=plan.last_evaluation(self._now())))
+        state.awaiting = awaiting
         log.info(
             "state_restored",
             alerts=len(persisted.alerts),
@@ -314,6 +320,20 @@ def _with_builtins(plan: Plan, config: Config) -> Plan:
     )
     indicators = {**config.indicators, **plan.indicators, COLLECTOR_UP: COLLECTOR_UP_SPEC}
     return replace(plan, kpis=(*plan.kpis, builtin), indicators=indicators)
+
+
+def _past_wanted(specs: Iterable[IndicatorSpec], plan: Plan, now: float) -> float | None:
+    """Return the start (Unix seconds) of the longest window over any of ``specs``; None where only the present counts.
+
+    Reading a sprint back costs seconds, so a source is not asked for a past that no rule looks at.
+    """
+    names = {spec.name for spec in specs}
+    windowed = tuple(
+        replace(kpi, forget_after_seconds=0.0)
+        for kpi in plan.kpis
+        if kpi.measure.window is not None and not names.isdisjoint(kpi.indicators)
+    )
+    return needed_from(replace(plan, kpis=windowed), now) if windowed else None
 
 
 def _only_at_start(running: Config, wanted: Config) -> str:
