@@ -165,7 +165,9 @@ class Daemon:
         receivers = [RECEIVERS[options.type].build(options) for options in config.receivers]
         routes: list[Route] = [route_of(options) for options in config.receivers]
         with self._cycle.lock:
-            self._cycle.save_backlog()
+            if not self._cycle.save_backlog():
+                # A state restored without them would give the numbers of its transitions a second time.
+                raise StoreError("the last evaluations cannot be stored yet; make room, and reload again")
             state = self._restored_state(plan, history_from, departed, collectors)
             self._cycle.follow(plan, state, routes)
         names = [collector.name for collector in collectors]
@@ -192,10 +194,11 @@ class Daemon:
         self, plan: Plan, history_from: float, departed: Iterable[KPI], collectors: list[Collector]
     ) -> EvaluationState:
         assert self._store is not None
+        assert self._cycle is not None
         started = monotonic()
         persisted = self._store.load_evaluation()
         history = self._store.observations(up_to_id=persisted.reading_cursor, seen_from=history_from)
-        known = set(self._loaded.plan.indicators) if self._loaded is not None else set()
+        known = set(self._loaded.plan.indicators) - self._cycle.awaiting if self._loaded is not None else set()
         awaiting = {spec.name for collector in collectors for spec in collector.indicators} - known
         state = EvaluationState.restored(plan, persisted, history, departed=departed)
         # What was stored but not judged before the stop is taken in first: it is no first collection since the

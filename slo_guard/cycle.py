@@ -96,9 +96,15 @@ class EvaluationCycle:
         self._frames = {key: frame for key, frame in self._frames.items() if key in keys}
         self._last = None
 
-    def save_backlog(self) -> None:
-        """Store what could not be stored before; raises nothing, the next cycle tries again."""
+    @property
+    def awaiting(self) -> frozenset[str]:
+        """The indicators whose first collection is not over yet."""
+        return frozenset(self._state.awaiting)
+
+    def save_backlog(self) -> bool:
+        """Store what could not be stored before; returns whether all is stored, else the next cycle tries again."""
         self._backlog.save(self._store)
+        return self._backlog.record is None
 
     def next_after(self, after: float) -> float:
         """Return the first instant (Unix seconds) later than ``after`` at which a cycle is due."""
