@@ -126,6 +126,14 @@ class IndicatorOptions(Options):
         return source_unit(self.unit)[1]
 
 
+class RowIndicatorOptions(IndicatorOptions):
+    """One indicator whose samples come row by row, each perhaps with a time of its own."""
+
+    type: Literal["gauge", "counter", "event", "percentile", "bool"] = Field(  # type: ignore[assignment]
+        description="What its samples are; an event is one observation, such as the time that a ticket took."
+    )
+
+
 class SourceHttpOptions(HttpOptions):
     """As for any peer, with room for an answer of 100,000 series."""
 

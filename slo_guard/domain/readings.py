@@ -50,13 +50,15 @@ class GaugeFrame:
 
     ``values``: float64 of shape (n,), finite wherever ``present``; ``present``: bool of shape (n,), or
     ``None`` when all are. A source that stamps its samples with several times gives several frames.
-    A successful collection that found no series is a frame over the empty index.
+    A successful collection that found no series is a frame over the empty index. ``increment``: only what is
+    new stands in it (the new rows of a file or a table), so that it says nothing of the series that it lacks.
     """
 
     index: SeriesIndex
     values: FloatArray
     at: float
     present: BoolArray | None = None
+    increment: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

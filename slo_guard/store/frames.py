@@ -22,7 +22,14 @@ from slo_guard.domain.series import SeriesIndex
 from slo_guard.store.blocks import BlockError, pack_block
 from slo_guard.store.documents import labels_from, storable
 
-GAUGE, EVENTS, HISTOGRAM, EVIDENCE, FAILURE = "gauge", "events", "histogram", "evidence", "failure"
+GAUGE, INCREMENT, EVENTS, HISTOGRAM, EVIDENCE, FAILURE = (
+    "gauge",
+    "increment",
+    "events",
+    "histogram",
+    "evidence",
+    "failure",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +78,8 @@ def decode_failure(columns: list[Any], collector: str, seen_at: float) -> Collec
 def _encode_frame(frame: Frame) -> tuple[str, float | None, SeriesIndex | None, bytes]:
     match frame:
         case GaugeFrame():
-            return GAUGE, frame.at, frame.index, pack_block(frame.values, frame.present)
+            kind = INCREMENT if frame.increment else GAUGE
+            return kind, frame.at, frame.index, pack_block(frame.values, frame.present)
         case EventBatch():
             return EVENTS, None, frame.index, pack_block(frame.series, frame.at, frame.values)
         case HistogramFrame():
@@ -85,8 +93,8 @@ def _encode_frame(frame: Frame) -> tuple[str, float | None, SeriesIndex | None, 
 def decode_frame(kind: str, columns: list[Any], index: SeriesIndex | None, at: float | None) -> Frame:
     """Return the frame whose columns were stored. Raises ``BlockError``."""
     match kind, index, at:
-        case "gauge", SeriesIndex(), float():
-            return GaugeFrame(index, columns[0], at, columns[1])
+        case "gauge" | "increment", SeriesIndex(), float():
+            return GaugeFrame(index, columns[0], at, columns[1], increment=kind == INCREMENT)
         case "events", SeriesIndex(), None:
             return EventBatch(index, columns[0], columns[1], columns[2])
         case "histogram", SeriesIndex(), float():

@@ -130,7 +130,8 @@ def gauges(draw: Any) -> GaugeFrame:
     size = len(index)
     values = np.array(draw(st.lists(_numbers, min_size=size, max_size=size)), dtype=np.float64)
     present = draw(st.none() | st.lists(st.booleans(), min_size=size, max_size=size))
-    return GaugeFrame(index, values, draw(_instants), None if present is None else np.array(present, dtype=np.bool_))
+    there = None if present is None else np.array(present, dtype=np.bool_)
+    return GaugeFrame(index, values, draw(_instants), there, increment=draw(st.booleans()))
 
 
 @st.composite
@@ -206,7 +207,8 @@ def content(observation: Observation) -> Any:
 def _frame_content(frame: Frame) -> tuple[Any, ...]:
     match frame:
         case GaugeFrame():
-            return "gauge", frame.index.label_sets, frame.at, _exact(frame.values), _exact(frame.present)
+            arrays = (_exact(frame.values), _exact(frame.present))
+            return "gauge", frame.index.label_sets, frame.at, *arrays, frame.increment
         case EventBatch():
             return "events", frame.index.label_sets, _exact(frame.series), _exact(frame.at), _exact(frame.values)
         case HistogramFrame():
