@@ -10,7 +10,7 @@ import structlog
 
 from slo_guard.clock import from_unix, monotonic, to_unix
 from slo_guard.domain.builtin import COLLECTOR_UP
-from slo_guard.domain.kpi import Plan
+from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import Route
 from slo_guard.domain.ports import Store
 from slo_guard.domain.readings import Collection, CollectionFailure, Reading
@@ -85,6 +85,7 @@ class EvaluationCycle:
         self._plan = Plan({}, ())
         self._state = EvaluationState.fresh()
         self._routes: Sequence[Route] = ()
+        self._changed_to: Sequence[KPI] | None = None
         self._frames: dict[tuple[str, str], VerdictFrame] = {}
         self._last: float | None = None
         self._store_error: str | None = None
@@ -93,6 +94,7 @@ class EvaluationCycle:
         """Go on with another plan, state and routes; call it with ``lock`` held."""
         keys = {(kpi.sprint, kpi.id) for kpi in plan.kpis}
         self._plan, self._state, self._routes = plan, state, routes
+        self._changed_to = plan.kpis
         self._frames = {key: frame for key, frame in self._frames.items() if key in keys}
         self._last = None
 
@@ -161,7 +163,8 @@ class EvaluationCycle:
         judged_at = {key: track.evaluated_at for key, track in self._state.tracks.items()}
         known = {key: at for key, at in judged_at.items() if at is not None}
         try:
-            record = plan_once(self._store, self._state.alerts, self._routes, now, known)
+            record = plan_once(self._store, self._state.alerts, self._routes, now, known, changed_to=self._changed_to)
+            self._changed_to = None
             waiting = dict(self._store.outbox_pending())
         except StoreError as error:
             self._backlog.error = self._backlog.error or error

@@ -12,10 +12,10 @@ from datetime import datetime
 import structlog
 
 from slo_guard.clock import to_unix
-from slo_guard.domain.alerts import Alert, AlertKey
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
 from slo_guard.domain.builtin import collector_up_reading
-from slo_guard.domain.kpi import Plan
-from slo_guard.domain.notifications import Route
+from slo_guard.domain.kpi import KPI, Plan
+from slo_guard.domain.notifications import NotToldReason, Route
 from slo_guard.domain.ports import Collector, EvaluationRecord, PlanRecord, Store
 from slo_guard.domain.readings import Collection, CollectionFailure
 from slo_guard.errors import StoreError
@@ -93,10 +93,15 @@ def plan_once(
     routes: Sequence[Route],
     now: datetime,
     judged_at: Mapping[tuple[str, str], float] | None = None,
+    *,
+    changed_to: Sequence[KPI] | None = None,
 ) -> PlanRecord:
     """Decide what to tell whom about new transitions and make it durable (hop 3). Raises ``StoreError``.
 
     ``alerts``: how they stand now; ``judged_at``: when each (sprint, KPI) was last judged (Unix seconds).
+    ``changed_to``: give the rules after a start and after every reload, until a call has returned: receivers and
+    severities may be others than before, so that what fires already is told to whoever has not heard of it, and what
+    waits for a receiver that is gone waits no longer. Given again it changes nothing.
     """
     cursor = store.transition_cursor()
     record = plan_notifications(
@@ -107,10 +112,26 @@ def plan_once(
         to_unix(now),
         cursor,
         judged_at=judged_at,
+        standing=() if changed_to is None else _standing(store, changed_to),
     )
     if record.transition_cursor != cursor or record.groups or record.notifications or record.decisions:
         store.save_plan(record)
+    if changed_to is not None:
+        withdrawn = store.withdraw([route.receiver for route in routes], to_unix(now))
+        if withdrawn:
+            log.warning("messages_withdrawn", number=withdrawn, reason=NotToldReason.RECEIVER_REMOVED.value)
     return record
+
+
+def _standing(store: Store, kpis: Sequence[KPI]) -> list[Transition]:
+    """Return the transitions by which the alerts of ``kpis`` fired, with the severity that those give them now."""
+    rules = {(kpi.sprint, kpi.id): kpi for kpi in kpis}
+    found = ((each, rules.get((each.key.sprint, each.key.kpi))) for each in store.firing_transitions())
+    return [
+        replace(each, severity=kpi.severity if each.key.kind is AlertKind.BREACH else kpi.warn_severity)
+        for each, kpi in found
+        if kpi is not None
+    ]
 
 
 def deliver_once(courier: Courier, now: Callable[[], float]) -> list[Delivery]:

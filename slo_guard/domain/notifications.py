@@ -23,6 +23,7 @@ class NotificationReason(StrEnum):
     ENDED = "ended"
     REPEAT_INTERVAL_ELAPSED = "repeat_interval_elapsed"
     HELD_BACK_AND_STILL_FIRING = "held_back_and_still_firing"
+    RECEIVER_ADDED = "receiver_added"
     TEST = "test"
 
 
@@ -36,6 +37,7 @@ class NotToldReason(StrEnum):
     NEVER_TOLD_FIRING = "never_told_firing"
     ALREADY_TOLD = "already_told"
     SUPERSEDED_BY_BREACH = "superseded_by_breach"
+    RECEIVER_REMOVED = "receiver_removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,6 +188,9 @@ class EvaluationStore(Protocol):
     def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:
         """Return transitions with numbers above ``after``, ascending."""
 
+    def firing_transitions(self) -> tuple[Transition, ...]:
+        """Return for each stored alert that fires the transition by which it fired, ascending."""
+
 
 class NotificationStore(Protocol):
     """Hop 3 and the deliveries."""
@@ -201,7 +204,15 @@ class NotificationStore(Protocol):
     def save_plan(self, record: PlanRecord) -> None:
         """Store planner state, outbox rows and decisions, all or nothing.
 
-        A key that is already in the outbox is not added again.
+        A key that is already in the outbox is not added again; a decision takes the place of an earlier one about
+        the same transition and receiver.
+        """
+
+    def withdraw(self, receivers: Sequence[str], now: float) -> int:
+        """Close the undelivered rows of all receivers but ``receivers``; returns how many; idempotent.
+
+        Decisions that name such a row become ``receiver_removed``; should it be reported as delivered after all, they
+        name it again.
         """
 
     def lease(self, receiver: str, now: float, lease_seconds: float) -> OutboxRow | None:

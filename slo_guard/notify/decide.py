@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slo_guard.domain.alerts import Transition
@@ -26,6 +27,16 @@ class News:
     def transitions(self) -> list[int]:
         """The numbers of the transitions that the message tells, ascending."""
         return sorted([*self.fresh.values(), *(ended.end.seq for ended in self.ended.values())])
+
+    def basis(self, told: Mapping[LabelSet, FiringSeries]) -> str:
+        """Return what tells this news from any other: the transitions by number and instant.
+
+        The numbers alone would not: a store that begins anew numbers from 1 again, and a receiver that drops what it
+        has seen would drop the new store's first messages.
+        """
+        firings = ((seq, told[labels].fired_at) for labels, seq in self.fresh.items())
+        ends = ((ended.end.seq, ended.end.at) for ended in self.ended.values())
+        return ",".join(f"{seq}@{at!r}" for seq, at in sorted([*firings, *ends]))
 
     def reason(self, *, others_told: bool) -> NotificationReason:
         """Return why the message is sent; ``others_told``: series of the group were told as firing before."""

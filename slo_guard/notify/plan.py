@@ -7,6 +7,7 @@ one evaluation gives two. Every transition gets exactly one decision per receive
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
@@ -29,15 +30,18 @@ def plan_notifications(
     cursor: int = 0,
     *,
     judged_at: Mapping[tuple[str, str], float] | None = None,
+    standing: Sequence[Transition] = (),
 ) -> PlanRecord:
     """Return the messages, decisions and changed groups that ``transitions`` after number ``cursor`` lead to.
 
     Call it also without transitions: reminders fall due, and what was held back behind a failing source is told
     or dropped. ``groups`` is what earlier records left; ``alerts`` how all alerts stand now. ``judged_at`` maps
     (sprint, KPI) to its last evaluation: with it, a series held back waits after its source is back until it has
-    been judged anew, so that the first good collection does not page for what it is about to clear. A record that
-    changes nothing has no groups, notifications or decisions and the same cursor. Raises ``StoreError`` for
-    groups that cannot be read.
+    been judged anew, so that the first good collection does not page for what it is about to clear. ``standing``:
+    where routes or severities may be others than before, the transitions by which the alerts that stand in the store
+    fired, each with the severity that its rule has now; of those a receiver wants and has not heard of, it is told.
+    A record that changes nothing has no groups, notifications or decisions and the same cursor. Raises
+    ``StoreError`` for groups that cannot be read.
     """
     news = sorted((each for each in transitions if each.seq > cursor), key=lambda each: each.seq)
     run = _Run(news, groups, alerts, now, judged_at)
@@ -45,6 +49,7 @@ def plan_notifications(
         for _, instant in groupby(news, key=lambda each: each.at):
             for wave in _waves(instant):
                 run.tell(route, wave)
+        run.tell_what_stands(route, standing)
         run.tell_what_was_held_back(route)
         run.remind(route)
     run.forget_receivers_other_than({route.receiver for route in routes})
@@ -52,7 +57,7 @@ def plan_notifications(
         transition_cursor=max([cursor, *(each.seq for each in news)]),
         groups=run.changed_groups(),
         notifications=tuple(run.notifications),
-        decisions=tuple(run.decisions),
+        decisions=run.decisions,
     )
 
 
@@ -66,7 +71,7 @@ class _Run:
         judged_at: Mapping[tuple[str, str], float] | None,
     ) -> None:
         self.notifications: list[Notification] = []
-        self.decisions: list[Decision] = []
+        self._decisions: dict[tuple[int, str], Decision] = {}
         self._before = groups
         self._heads = {name: GroupHead.from_text(text) for name, text in groups.items()}
         self._groups: dict[str, Group] = {}
@@ -82,14 +87,27 @@ class _Run:
 
     def tell(self, route: Route, wave: Sequence[Transition]) -> None:
         """Decide on the transitions of one instant, each series at most once among them, and compose the messages."""
-        by_group: dict[GroupKey, list[Transition]] = {}
-        for transition in wave:
-            by_group.setdefault(GroupKey.of(route.receiver, transition.key), []).append(transition)
-        # Collectors first and breaches before risks: what has been told of them decides on what follows.
-        for key in sorted(by_group, key=lambda key: (key.kpi != COLLECTOR_UP, key.kind is AlertKind.RISK)):
-            self._tell_group(route, key, by_group[key])
+        for key, members in _by_group(route, wave):
+            self._tell_group(route, key, members)
 
-    def _tell_group(self, route: Route, key: GroupKey, members: Sequence[Transition]) -> None:
+    def tell_what_stands(self, route: Route, standing: Sequence[Transition]) -> None:
+        """Tell of what fires already and the receiver does not know: it is new, or its interest in the alert is."""
+        unknown: list[Transition] = []
+        for fired in standing:
+            alert, group = self._alerts.get(fired.key), self._group(GroupKey.of(route.receiver, fired.key))
+            if alert is None or alert.state is not AlertState.FIRING or fired.severity not in route.severities:
+                continue
+            if fired.key.labels in group.told or fired.key.labels in group.held:
+                continue
+            # The note spoke of the reason that the series fired for.
+            note = fired.note if alert.reason is fired.reason else None
+            unknown.append(replace(fired, value=alert.value, verdict=alert.verdict, reason=alert.reason, note=note))
+        for key, members in _by_group(route, unknown):
+            self._tell_group(route, key, members, NotificationReason.RECEIVER_ADDED)
+
+    def _tell_group(
+        self, route: Route, key: GroupKey, members: Sequence[Transition], reason: NotificationReason | None = None
+    ) -> None:
         group = self._group(key)
         self._touched.add(key.text)
         others_told = bool(group.told)
@@ -104,10 +122,20 @@ class _Run:
                 breach_told=self._is_superseded(group, transition.key.labels),
             )
             if not_told is not None:
-                self.decisions.append(Decision(transition.seq, route.receiver, None, not_told))
+                self._decide(Decision(transition.seq, route.receiver, None, not_told))
         if news:
-            message = self._compose(group, news.reason(others_told=others_told), news)
-            self.decisions += [Decision(seq, route.receiver, message.key) for seq in news.transitions]
+            message = self._compose(group, reason or news.reason(others_told=others_told), news)
+            for seq in news.transitions:
+                self._decide(Decision(seq, route.receiver, message.key))
+
+    def _decide(self, decision: Decision) -> None:
+        # One that a changed severity has told after all takes the place of "not routed".
+        self._decisions[decision.transition, decision.receiver] = decision
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was decided, one decision a transition and receiver."""
+        return tuple(self._decisions.values())
 
     def _is_caused_by_its_source(self, key: GroupKey, transition: Transition) -> bool:
         if transition.verdict is not Verdict.NO_DATA or transition.key.kpi == COLLECTOR_UP:
@@ -188,7 +216,10 @@ class _Run:
         if reason is NotificationReason.REPEAT_INTERVAL_ELAPSED:
             basis, still = repr(group.told_at), self._worth_a_reminder(group)
         else:
-            basis = ",".join(map(str, news.transitions))
+            basis = news.basis(group.told)
+            if reason is NotificationReason.RECEIVER_ADDED:
+                # A receiver may leave and come back while the alert fires; the first message may have left with it.
+                basis += f"|{self._now!r}"
             still = sorted(labels for labels in group.told if labels not in news.fresh)
         message = compose(
             group,
@@ -234,6 +265,17 @@ class _Run:
         keys = [self._heads[name].key for name in names]
         keys += [group.key for name, group in self._groups.items() if name not in self._heads]
         return [self._group(key) for key in keys if key.receiver == route.receiver]
+
+
+def _by_group(route: Route, transitions: Iterable[Transition]) -> list[tuple[GroupKey, list[Transition]]]:
+    """Return the transitions by conversation.
+
+    Collectors first and breaches before risks: what has been told of them decides on what follows.
+    """
+    by_group: dict[GroupKey, list[Transition]] = {}
+    for transition in transitions:
+        by_group.setdefault(GroupKey.of(route.receiver, transition.key), []).append(transition)
+    return sorted(by_group.items(), key=lambda item: (item[0].kpi != COLLECTOR_UP, item[0].kind is AlertKind.RISK))
 
 
 def _waves(instant: Iterable[Transition]) -> Iterator[list[Transition]]:

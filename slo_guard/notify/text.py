@@ -19,8 +19,10 @@ _WHY_TOLD = {
     NotificationReason.ENDED: "an alert ended, and not because its objective is met",
     NotificationReason.REPEAT_INTERVAL_ELAPSED: "a reminder, it still fires",
     NotificationReason.HELD_BACK_AND_STILL_FIRING: "held back while its source was down, and still firing",
+    NotificationReason.RECEIVER_ADDED: "it fired already when this receiver, or its severity here, was added",
     NotificationReason.TEST: "a test, nothing is wrong",
 }
+_NOT_NEW = frozenset({NotificationReason.REPEAT_INTERVAL_ELAPSED, NotificationReason.RECEIVER_ADDED})
 _TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINERS = {"\u200d", "\ufe0e", "\ufe0f", "\u20e3"}
 
@@ -36,9 +38,7 @@ def headline(note: Notification) -> str:
     if note.reason is NotificationReason.ENDED:
         return "Partly ended"
     state = _state(note)
-    return (
-        f"Still {state}" if note.reason is NotificationReason.REPEAT_INTERVAL_ELAPSED else state[0].upper() + state[1:]
-    )
+    return f"Still {state}" if note.reason in _NOT_NEW else state[0].upper() + state[1:]
 
 
 def _state(note: Notification) -> str:

@@ -29,6 +29,9 @@ from slo_guard.store.schema import (
 )
 from slo_guard.store.statements import delete_rows, replace_rows
 
+FIRES = ALERTS.c.state == AlertState.FIRING.label
+"""Which alerts fire, for statements."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedVerdicts:
@@ -128,6 +131,16 @@ def load_transitions(connection: Connection, after: int, limit: int | None) -> t
     """Return the transitions with numbers above ``after``, ascending."""
     wanted = select(TRANSITIONS.c.document).where(TRANSITIONS.c.seq > after).order_by(TRANSITIONS.c.seq).limit(limit)
     return tuple(transition_from(text) for text in connection.execute(wanted).scalars())
+
+
+def load_firing_transitions(connection: Connection) -> tuple[Transition, ...]:
+    """Return for each alert that fires the transition by which it fired, ascending."""
+    alerts = [_alert(row) for row in connection.execute(select(ALERTS).where(FIRES))]
+    fired_at = {alert.key: alert.fired_at for alert in alerts}
+    then = select(ALERTS.c.fired_at).where(FIRES)
+    documents = select(TRANSITIONS.c.document).where(TRANSITIONS.c.at.in_(then)).order_by(TRANSITIONS.c.seq)
+    found = (transition_from(text) for text in connection.execute(documents).scalars())
+    return tuple(each for each in found if each.to_state is AlertState.FIRING and fired_at.get(each.key) == each.at)
 
 
 def _save_transitions(connection: Connection, last: int, transitions: Iterable[Transition]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from sqlalchemy import Connection, and_, func, or_, select
@@ -11,7 +11,7 @@ from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldRea
 from slo_guard.domain.ports import PlanRecord
 from slo_guard.store.documents import notification_from, notification_text, storable
 from slo_guard.store.schema import DECISIONS, DELIVERY_ATTEMPTS, OUTBOX, PLANNER_GROUPS, PROGRESS
-from slo_guard.store.statements import delete_rows, insert_missing
+from slo_guard.store.statements import chunks, delete_rows, insert_missing, replace_rows
 
 
 class RowState(StrEnum):
@@ -20,6 +20,7 @@ class RowState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"
+    WITHDRAWN = "withdrawn"
 
 
 def save_plan(connection: Connection, record: PlanRecord) -> None:
@@ -41,18 +42,31 @@ def save_plan(connection: Connection, record: PlanRecord) -> None:
         for item in record.notifications
     ]
     insert_missing(connection, OUTBOX, ("key",), messages)
-    decisions = [
-        {
+    decisions = {
+        (item.transition, item.receiver): {
             "transition": item.transition,
             "receiver": item.receiver,
             "told_by": item.told_by,
             "not_told": None if item.not_told is None else item.not_told.value,
         }
         for item in record.decisions
-    ]
-    insert_missing(connection, DECISIONS, ("transition", "receiver", "told_by", "not_told"), decisions)
+    }
+    replace_rows(connection, DECISIONS, ("transition", "receiver"), list(decisions.values()))
     planned = connection.execute(select(PROGRESS.c.planned_transition)).scalar_one()
     connection.execute(PROGRESS.update().values(planned_transition=max(planned, record.transition_cursor)))
+
+
+def withdraw(connection: Connection, receivers: Sequence[str], now: float) -> int:
+    """Close the undelivered rows of all receivers but ``receivers``, and say so in the decisions that name them."""
+    left = and_(OUTBOX.c.state == RowState.PENDING.value, OUTBOX.c.receiver.not_in(receivers))
+    keys = select(OUTBOX.c.key).where(left)
+    connection.execute(
+        DECISIONS.update()
+        .where(DECISIONS.c.receiver.not_in(receivers), DECISIONS.c.told_by.in_(keys))
+        .values(told_by=None, not_told=NotToldReason.RECEIVER_REMOVED.value)
+    )
+    closed = OUTBOX.update().where(left).values(state=RowState.WITHDRAWN.value, leased_until=None, ended_at=now)
+    return connection.execute(closed).rowcount
 
 
 def planned_transition(connection: Connection) -> int:
@@ -106,6 +120,7 @@ def record_attempt(
     change = OUTBOX.update().where(OUTBOX.c.id == row.id, OUTBOX.c.key == row.notification.key)
     if outcome is DeliveryOutcome.DELIVERED:
         # Whoever says "delivered" is right, even when its lease had run out and somebody else gave the row up.
+        _name_again(connection, row)
         connection.execute(
             change.where(OUTBOX.c.state != RowState.DELIVERED.value).values(
                 state=RowState.DELIVERED.value,
@@ -130,6 +145,21 @@ def record_attempt(
             still_ours.values(
                 attempts=row.attempts + 1, leased_until=None, next_attempt_at=next_attempt_at, last_error=error
             )
+        )
+
+
+def _name_again(connection: Connection, row: OutboxRow) -> None:
+    """Let decisions name a row that was withdrawn while it was being sent, and did arrive."""
+    withdrawn = select(OUTBOX.c.id).where(OUTBOX.c.id == row.id, OUTBOX.c.state == RowState.WITHDRAWN.value)
+    if connection.execute(withdrawn).first() is None:
+        return
+    note = row.notification
+    for some in chunks(note.transitions):
+        connection.execute(
+            DECISIONS.update()
+            .where(DECISIONS.c.transition.in_(some), DECISIONS.c.receiver == note.receiver)
+            .where(DECISIONS.c.not_told == NotToldReason.RECEIVER_REMOVED.value)
+            .values(told_by=note.key, not_told=None)
         )
 
 

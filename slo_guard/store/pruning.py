@@ -1,4 +1,8 @@
-"""What has aged goes, in small transactions, so that no writer waits long; nothing that is still to be told goes."""
+"""What has aged goes, in small transactions, so that no writer waits long; nothing that is still to be told goes.
+
+Still to be told are transitions not planned yet or told by a message that waits, and those by which an alert that
+fires now has fired: a receiver may be added that has to hear of them.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,15 @@ import json
 import math
 from collections.abc import Callable, Sequence
 
+import structlog
 from sqlalchemy import Connection, exists, func, select
 
 from slo_guard.store.database import Database
+from slo_guard.store.evaluations import FIRES
 from slo_guard.store.indexes import delete_unreferenced
 from slo_guard.store.outbox import RowState, planned_transition
 from slo_guard.store.schema import (
+    ALERTS,
     DECISIONS,
     DELIVERY_ATTEMPTS,
     KPI_EVALUATIONS,
@@ -23,6 +30,8 @@ from slo_guard.store.schema import (
 )
 from slo_guard.store.sqlite import give_back_pages, used_bytes
 
+log = structlog.get_logger(__name__)
+
 _ROWS = 200
 _BYTES = 8 * 2**20
 
@@ -32,12 +41,16 @@ def delete_aged(database: Database, cutoff: float) -> int:
     steps: Sequence[Callable[[Connection], int]] = (
         lambda connection: _delete_readings(connection, cutoff),
         lambda connection: _delete_changes(connection, cutoff),
-        lambda connection: _delete_delivered(connection, cutoff),
+        lambda connection: _delete_messages(connection, RowState.DELIVERED, cutoff),
+        lambda connection: _delete_messages(connection, RowState.WITHDRAWN, cutoff),
         lambda connection: _delete_attempts(connection, cutoff),
         lambda connection: _forget_kpis(connection, cutoff),
         delete_unreferenced,
     )
-    return _delete_transitions(database, cutoff) + sum(_repeat(database, step) for step in steps)
+    dead = _repeat(database, lambda connection: _delete_messages(connection, RowState.DEAD, cutoff))
+    if dead:
+        log.warning("dead_letters_deleted", number=dead)
+    return dead + _delete_transitions(database, cutoff) + sum(_repeat(database, step) for step in steps)
 
 
 def delete_over_bound(database: Database, max_bytes: int) -> int:
@@ -110,9 +123,9 @@ def _delete_changes(connection: Connection, cutoff: float) -> int:
     return connection.execute(VERDICT_CHANGES.delete().where(VERDICT_CHANGES.c.id.in_(ids))).rowcount
 
 
-def _delete_delivered(connection: Connection, cutoff: float) -> int:
-    """Delete delivered messages; a dead letter was not delivered and stays."""
-    old = select(OUTBOX.c.id).where(OUTBOX.c.state == RowState.DELIVERED.value, OUTBOX.c.ended_at < cutoff)
+def _delete_messages(connection: Connection, state: RowState, cutoff: float) -> int:
+    """Delete messages that ended before ``cutoff`` as ``state`` says; one that waits has not ended."""
+    old = select(OUTBOX.c.id).where(OUTBOX.c.state == state.value, OUTBOX.c.ended_at < cutoff)
     ids = connection.execute(old.limit(_ROWS)).scalars().all()
     return connection.execute(OUTBOX.delete().where(OUTBOX.c.id.in_(ids))).rowcount
 
@@ -126,18 +139,19 @@ def _delete_attempts(connection: Connection, cutoff: float) -> int:
 
 
 def _delete_transitions(database: Database, cutoff: float) -> int:
-    """Delete old transitions with their decisions, unless unplanned or told by a message that was not delivered."""
+    """Delete old transitions with their decisions, except those that are still to be told."""
     deleted, after = 0, 0
+    with database.read() as connection:
+        # Both from one view: what is planned after it is not looked at, whatever message tells it.
+        planned, kept = planned_transition(connection), _still_to_be_told(connection)
     while True:
         with database.write_in_background() as connection:
-            planned = planned_transition(connection)
             old = select(TRANSITIONS.c.seq).where(
                 TRANSITIONS.c.seq > after, TRANSITIONS.c.seq <= planned, TRANSITIONS.c.at < cutoff
             )
             numbers = connection.execute(old.order_by(TRANSITIONS.c.seq).limit(_ROWS)).scalars().all()
             if not numbers:
                 return deleted
-            kept = _still_to_be_told(connection)
             gone = [number for number in numbers if number not in kept]
             after = numbers[-1]
             decided = DECISIONS.delete().where(DECISIONS.c.transition.in_(gone))
@@ -146,10 +160,12 @@ def _delete_transitions(database: Database, cutoff: float) -> int:
 
 
 def _still_to_be_told(connection: Connection) -> set[int]:
-    """Return the numbers of the transitions that messages not delivered tell, those waiting and those given up."""
-    waiting = select(OUTBOX.c.document).where(OUTBOX.c.state != RowState.DELIVERED.value)
+    """Return the numbers of the transitions that messages not delivered tell, and by which what fires has fired."""
+    waiting = select(OUTBOX.c.document).where(OUTBOX.c.state.in_((RowState.PENDING.value, RowState.DEAD.value)))
     documents = connection.execute(waiting).scalars()
-    return {number for text in documents for number in json.loads(text)["transitions"]}
+    told = {number for text in documents for number in json.loads(text)["transitions"]}
+    then = select(ALERTS.c.fired_at).where(FIRES)
+    return told.union(connection.execute(select(TRANSITIONS.c.seq).where(TRANSITIONS.c.at.in_(then))).scalars())
 
 
 def _forget_kpis(connection: Connection, cutoff: float) -> int:

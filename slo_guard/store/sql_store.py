@@ -133,6 +133,11 @@ class SqlStore:
         with self._database.read() as connection:
             return evaluations.load_transitions(connection, after, limit)
 
+    def firing_transitions(self) -> tuple[Transition, ...]:
+        """Return for each stored alert that fires the transition by which it fired, ascending."""
+        with self._database.read() as connection:
+            return evaluations.load_firing_transitions(connection)
+
     def transition_cursor(self) -> int:
         """Return the number of the last transition planned (0 at first)."""
         with self._database.read() as connection:
@@ -147,6 +152,11 @@ class SqlStore:
         """Store planner state, outbox rows and decisions, all or nothing."""
         with self._database.write() as connection:
             outbox.save_plan(connection, record)
+
+    def withdraw(self, receivers: Sequence[str], now: float) -> int:
+        """Close the undelivered rows of all receivers but ``receivers``; returns how many."""
+        with self._database.write() as connection:
+            return outbox.withdraw(connection, receivers, now)
 
     def lease(self, receiver: str, now: float, lease_seconds: float) -> OutboxRow | None:
         """Lease the receiver's oldest undelivered row if it is due and not leased, else return None."""

@@ -597,6 +597,88 @@ def test_pending_counts_by_receiver_with_the_oldest(store: Store) -> None:
     assert store.outbox_pending() == {"slack": (2, 200.0), "webhook": (1, 400.0)}
 
 
+def test_a_decision_takes_the_place_of_an_earlier_one(store: Store) -> None:
+    """What was not routed and is told after all must not count as both."""
+    store.save_plan(
+        PlanRecord(1, {}, (), (Decision(1, "slack", None, NotToldReason.NOT_ROUTED), Decision(1, "w", "k")))
+    )
+
+    store.save_plan(PlanRecord(1, {}, (), (Decision(1, "slack", "k1"), Decision(1, "slack", "k2"))))
+
+    assert store.decisions() == (Decision(1, "w", "k"), Decision(1, "slack", "k2"))
+
+
+def test_withdrawing_closes_the_lines_of_receivers_that_are_gone(store: Store) -> None:
+    """A row that nobody will ever send must not be counted as pending, nor its transition as told."""
+    store.save_plan(
+        PlanRecord(
+            2,
+            {},
+            (
+                a_notification("k1", transitions=(1,)),
+                a_notification("k2", transitions=(2,)),
+                a_notification("w1", "webhook", transitions=(1,)),
+            ),
+            (Decision(1, "slack", "k1"), Decision(1, "webhook", "w1"), Decision(2, "slack", "k2")),
+        )
+    )
+    row = store.lease("slack", 400.0, 30.0)
+    assert row is not None
+    store.record_attempt(row, DELIVERED, 401.0)
+
+    withdrawn = [store.withdraw(["webhook"], 500.0) for _ in range(2)]
+
+    assert withdrawn == [1, 0]
+    assert store.outbox_pending() == {"webhook": (1, 400.0)}
+    assert store.lease("slack", 600.0, 30.0) is None
+    assert store.decisions() == (
+        Decision(1, "slack", "k1"),
+        Decision(1, "webhook", "w1"),
+        Decision(2, "slack", None, NotToldReason.RECEIVER_REMOVED),
+    )
+
+
+def test_nothing_is_withdrawn_from_those_that_are_there(store: Store) -> None:
+    """Every start asks for it."""
+    planned(store, "k1")
+
+    assert store.withdraw(["slack"], 500.0) == 0
+    assert store.outbox_pending() == {"slack": (1, 400.0)}
+
+
+def test_all_receivers_may_be_gone(store: Store) -> None:
+    """A config without receivers is one, too."""
+    planned(store, "k1")
+
+    assert store.withdraw([], 500.0) == 1
+    assert store.outbox_pending() == {}
+
+
+def test_what_arrives_while_it_is_withdrawn_was_told(store: Store) -> None:
+    """A reload may fall into the sending; whoever took the message knows, and a failure brings no row back."""
+    store.save_plan(
+        PlanRecord(
+            2,
+            {},
+            (a_notification("k1", transitions=(1,)), a_notification("w1", "webhook", transitions=(2,))),
+            (Decision(1, "slack", "k1"), Decision(2, "webhook", "w1")),
+        )
+    )
+    sent, failed = store.lease("slack", 400.0, 30.0), store.lease("webhook", 400.0, 30.0)
+    assert sent is not None
+    assert failed is not None
+    store.withdraw([], 401.0)
+
+    store.record_attempt(sent, DELIVERED, 402.0)
+    store.record_attempt(failed, RETRY, 402.0, next_attempt_at=403.0)
+
+    assert store.outbox_pending() == {}
+    assert store.decisions() == (
+        Decision(1, "slack", "k1"),
+        Decision(2, "webhook", None, NotToldReason.RECEIVER_REMOVED),
+    )
+
+
 # --- retention ---
 
 
@@ -632,18 +714,64 @@ def test_pruning_never_deletes_what_is_undelivered(store: Store) -> None:
     assert leased_key(store, 100 * DAY) == "waiting"
 
 
-def test_pruning_keeps_messages_that_were_given_up(store: Store) -> None:
-    """A dead letter was never delivered: it stays for the operator to see."""
+def test_pruning_deletes_what_was_withdrawn(store: Store) -> None:
+    """Nobody waits for it."""
+    store.save_evaluation(EvaluationRecord(3.0, 1, transitions=(a_transition(1, at=1.0),)))
+    store.save_plan(PlanRecord(1, {}, (a_notification("k1", transitions=(1,)),), (Decision(1, "slack", "k1"),)))
+    store.withdraw([], 2.0)
+
+    store.prune(100 * DAY)
+
+    assert (store.transitions(), store.decisions()) == ((), ())
+    planned(store, "k1")
+    assert store.outbox_pending() == {"slack": (1, 400.0)}, "the row itself is gone as well"
+
+
+def test_pruning_keeps_the_transition_of_an_alert_that_fires(store: Store) -> None:
+    """A receiver that is added has to hear of it, in its rule's words."""
+    fired, over = a_transition(1, at=1.0), a_transition(2, at=2.0, key=a_key(system="xai2"))
+    alert = an_alert(state=AlertState.FIRING, fired_at=1.0)
+    store.save_evaluation(EvaluationRecord(3.0, 1, {alert.key: alert}, (fired, over)))
+    store.save_plan(PlanRecord(2))
+
+    store.prune(100 * DAY)
+
+    assert store.transitions() == store.firing_transitions() == (fired,)
+
+
+def test_the_transitions_of_what_fires_are_found_among_all(store: Store) -> None:
+    """The last firing counts, and only while the alert fires."""
+    key, other = a_key(), a_key(system="xai2")
+    history = (
+        a_transition(1, at=1.0),
+        a_transition(2, at=1.0, key=other),
+        a_transition(3, at=2.0, from_state=AlertState.FIRING, to_state=AlertState.INACTIVE),
+        a_transition(4, at=3.0),
+    )
+    alerts = {
+        key: an_alert(key, state=AlertState.FIRING, fired_at=3.0),
+        other: an_alert(other, state=AlertState.PENDING, fired_at=None),
+    }
+
+    store.save_evaluation(EvaluationRecord(3.0, 1, alerts, history))
+
+    assert store.firing_transitions() == history[3:]
+
+
+def test_pruning_keeps_messages_that_were_given_up_within_the_retention(store: Store) -> None:
+    """A dead letter was never delivered: it stays for the operator to see, but not for ever."""
     store.save_evaluation(EvaluationRecord(3.0, 1, transitions=(a_transition(1, at=1.0),)))
     store.save_plan(PlanRecord(1, {}, (a_notification("k1", transitions=(1,)),), (Decision(1, "slack", "k1"),)))
     row = store.lease("slack", 400.0, 30.0)
     assert row is not None
-    store.record_attempt(row, DEAD, 401.0, error="http_404")
+    store.record_attempt(row, DEAD, 50 * DAY, error="http_404")
 
-    store.prune(100 * DAY)
+    store.prune(60 * DAY - 1)
+    kept = store.transitions(), store.decisions()
+    store.prune(60 * DAY + 1)
 
-    assert store.decisions() == (Decision(1, "slack", "k1"),)
-    assert len(store.transitions()) == 1
+    assert ([each.seq for each in kept[0]], kept[1]) == ([1], (Decision(1, "slack", "k1"),))
+    assert (store.transitions(), store.decisions()) == ((), ())
 
 
 def test_pruning_keeps_alerts_and_cursors(store: Store) -> None:

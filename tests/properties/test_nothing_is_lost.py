@@ -16,6 +16,7 @@ from slo_guard.domain.notifications import Decision, Notification, NotToldReason
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.notify import plan_notifications
+from slo_guard.notify.groups import Group, GroupKey
 from tests.support.notices import NOON, a_transition, an_alert
 
 INACTIVE, PENDING, FIRING = AlertState.INACTIVE, AlertState.PENDING, AlertState.FIRING
@@ -94,14 +95,33 @@ class Told:
     """What the receivers heard and what was recorded, over all runs of one history."""
 
     def __init__(self) -> None:
+        self.standing: dict[AlertKey, Transition] = {}
         self.groups: dict[str, str] = {}
         self.cursor = 0
         self.notifications: list[Notification] = []
         self.decisions: list[Decision] = []
 
-    def run(self, transitions: Sequence[Transition], alerts: dict[AlertKey, Alert], now: float) -> None:
-        record = plan_notifications(transitions, self.groups, alerts, ROUTES, now, self.cursor)
-        again = plan_notifications(transitions, self.groups, alerts, ROUTES, now, self.cursor)
+    def run(
+        self,
+        transitions: Sequence[Transition],
+        alerts: dict[AlertKey, Alert],
+        now: float,
+        routes: Sequence[Route] = ROUTES,
+        severities: dict[AlertKey, Severity] | None = None,
+    ) -> None:
+        """Plan; with ``severities``, those that the rules have after a reload, as the first run after it does."""
+        for each in transitions:
+            self.standing.pop(each.key, None)
+            if each.to_state is FIRING:
+                self.standing[each.key] = each
+        standing = [
+            replace(each, severity=(severities or {}).get(key, each.severity)) for key, each in self.standing.items()
+        ]
+        looked_at = standing if severities is not None else []
+        record, again = (
+            plan_notifications(transitions, self.groups, alerts, routes, now, self.cursor, standing=looked_at)
+            for _ in range(2)
+        )
         assert record == again
         self.groups.update({name: text for name, text in record.groups.items() if text is not None})
         for name in [name for name, text in record.groups.items() if text is None]:
@@ -199,6 +219,34 @@ def test_a_late_run_decides_as_prompt_runs_do(history: list[Instant]) -> None:
     prompt, late = planned(history, [True], [False]), planned(history, [False], [False])
 
     assert sorted(_decided(late)) == sorted(_decided(prompt))
+
+
+@settings(max_examples=150, deadline=None, print_blob=True)
+@given(
+    histories(),
+    st.lists(st.lists(st.sampled_from(ROUTES), unique=True), min_size=1, max_size=4),
+    st.dictionaries(st.sampled_from(KEYS), st.sampled_from(Severity)),
+)
+def test_whoever_wants_what_fires_knows_of_it_whatever_reloads_change(
+    history: list[Instant], reloads: list[list[Route]], severities: dict[AlertKey, Severity]
+) -> None:
+    """Receivers that come and go and rules that grow louder must leave nothing that fires untold, or told twice."""
+    told = Told()
+    for position, instant in enumerate(history):
+        routes = reloads[position % len(reloads)]
+        told.run(instant.transitions, instant.alerts, instant.at, routes, severities)
+        before = len(told.notifications)
+        told.run((), instant.alerts, instant.at, routes, severities)
+        assert len(told.notifications) == before
+
+        for route in routes:
+            for key, fired in told.standing.items():
+                if severities.get(key, fired.severity) in route.severities:
+                    text = told.groups.get(GroupKey.of(route.receiver, key).text)
+                    assert text is not None
+                    group = Group.from_text(text)
+                    assert (key.labels in group.told) is not (key.labels in group.held)
+    assert len({each.key for each in told.notifications}) == len(told.notifications)
 
 
 def _decided(told: Told) -> list[tuple[int, str, str]]:

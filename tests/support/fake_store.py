@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
-from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
+from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, NotToldReason, OutboxRow
 from slo_guard.domain.ports import (
     EvaluationRecord,
     PersistedEvaluation,
@@ -18,6 +18,7 @@ from slo_guard.domain.ports import (
     VerdictMemory,
 )
 from slo_guard.domain.readings import Collection, CollectionFailure, Observation
+from slo_guard.domain.verdicts import AlertState
 from slo_guard.errors import StoreError
 
 
@@ -30,6 +31,11 @@ class FakeOutboxRow:
     outcome: DeliveryOutcome | None = None
     ended_at: float | None = None
     error: str | None = None
+    withdrawn: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return self.outcome is None and not self.withdrawn
 
 
 class FakeStore:
@@ -133,6 +139,16 @@ class FakeStore:
         with self._open():
             return tuple([item for item in self.told if item.seq > after][:limit])
 
+    def firing_transitions(self) -> tuple[Transition, ...]:
+        """Return the transitions by which the alerts fired that fire."""
+        with self._open():
+            return tuple(item for item in self.told if self._began(item))
+
+    def _began(self, item: Transition) -> bool:
+        alert = self.alerts.get(item.key)
+        firing = alert is not None and alert.state is AlertState.FIRING
+        return firing and item.to_state is AlertState.FIRING and alert is not None and alert.fired_at == item.at
+
     def transition_cursor(self) -> int:
         """Return the last number planned."""
         with self._open():
@@ -158,18 +174,28 @@ class FakeStore:
             for notification in added.values():
                 self._add(notification)
             for item in decided:
-                if item not in self.decided:
-                    self.decided.append(item)
+                self._decide(item)
             self._transition_cursor = max(self._transition_cursor, record.transition_cursor)
+
+    def withdraw(self, receivers: Sequence[str], now: float) -> int:
+        """Close the lines of all other receivers."""
+        with self._open():
+            left = {
+                key: item
+                for key, item in self.outbox.items()
+                if item.waits and item.row.notification.receiver not in receivers
+            }
+            self.outbox |= {key: replace(item, withdrawn=True, ended_at=now) for key, item in left.items()}
+            self.decided = [
+                replace(item, told_by=None, not_told=NotToldReason.RECEIVER_REMOVED) if item.told_by in left else item
+                for item in self.decided
+            ]
+            return len(left)
 
     def lease(self, receiver: str, now: float, lease_seconds: float) -> OutboxRow | None:
         """Lease the head of a receiver's line."""
         with self._open():
-            line = (
-                item
-                for item in self.outbox.values()
-                if item.outcome is None and item.row.notification.receiver == receiver
-            )
+            line = (item for item in self.outbox.values() if item.waits and item.row.notification.receiver == receiver)
             head = next(line, None)
             if head is None or (head.leased_until is not None and head.leased_until > now):
                 return None
@@ -194,8 +220,11 @@ class FakeStore:
             item = self.outbox.get(row.notification.key)
             if item is None or item.outcome is DeliveryOutcome.DELIVERED:
                 return
-            if outcome is not DeliveryOutcome.DELIVERED and (item.outcome or item.row.attempts != row.attempts):
+            if outcome is not DeliveryOutcome.DELIVERED and (not item.waits or item.row.attempts != row.attempts):
                 return
+            if item.withdrawn:
+                for number in row.notification.transitions:
+                    self._decide(Decision(number, row.notification.receiver, row.notification.key))
             tried = replace(item.row, attempts=item.row.attempts + 1)
             if outcome is DeliveryOutcome.RETRY:
                 assert next_attempt_at is not None
@@ -209,7 +238,7 @@ class FakeStore:
         with self._open():
             created: dict[str, list[float]] = {}
             for item in self.outbox.values():
-                if item.outcome is None:
+                if item.waits:
                     created.setdefault(item.row.notification.receiver, []).append(item.row.notification.created_at)
             return {receiver: (len(times), min(times)) for receiver, times in created.items()}
 
@@ -229,18 +258,21 @@ class FakeStore:
             self.outbox = {
                 key: item
                 for key, item in self.outbox.items()
-                if item.outcome is not DeliveryOutcome.DELIVERED or item.ended_at is None or item.ended_at >= cutoff
+                if item.waits or item.ended_at is None or item.ended_at >= cutoff
             }
             waiting = {
                 number
                 for item in self.outbox.values()
-                if item.outcome is not DeliveryOutcome.DELIVERED
+                if item.waits or item.outcome is DeliveryOutcome.DEAD
                 for number in item.row.notification.transitions
             }
             gone = {
                 item.seq
                 for item in self.told
-                if item.at < cutoff and item.seq <= self._transition_cursor and item.seq not in waiting
+                if item.at < cutoff
+                and item.seq <= self._transition_cursor
+                and item.seq not in waiting
+                and not self._began(item)
             }
             self.told = [item for item in self.told if item.seq not in gone]
             self.decided = [item for item in self.decided if item.transition not in gone]
@@ -259,6 +291,11 @@ class FakeStore:
             raise StoreError("the store is closed")
         with self._lock:
             yield
+
+    def _decide(self, decision: Decision) -> None:
+        about = (decision.transition, decision.receiver)
+        kept = [item for item in self.decided if (item.transition, item.receiver) != about]
+        self.decided = [*kept, decision]
 
     def _add(self, notification: Notification) -> None:
         self._last_row += 1

@@ -283,6 +283,20 @@ def test_equal_inputs_give_an_equal_record() -> None:
     assert first == second
 
 
+def test_keys_of_another_store_are_others() -> None:
+    """A store that begins anew numbers from 1 again: its first page must not look like one of last spring."""
+    spring, summer = (
+        [
+            *Planner().run(firing(1, key=FS, at=at), now=NOON),
+            *Planner().run(firing(1, key=FS, at=NOON), ended(2, key=FS, at=at + 60), now=NOON)[1:],
+        ]
+        for at in (NOON, NOON + 1e7)
+    )
+
+    assert reasons(spring) == reasons(summer)
+    assert {each.key for each in spring}.isdisjoint(each.key for each in summer)
+
+
 def test_a_run_without_news_changes_nothing() -> None:
     """The planner runs every few seconds; it must not write every few seconds."""
     planner = Planner()
