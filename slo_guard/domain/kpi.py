@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeAlias
 
+from slo_guard.domain.grid import AT_POINT_SECONDS, on_grid, point_after, point_up_to
 from slo_guard.domain.readings import IndicatorSpec, IndicatorType
 
 
@@ -237,43 +238,43 @@ class KPI:
 class Plan:
     """All that is guarded: sprints, KPIs and the indicators that they read.
 
-    ``due`` names the KPIs to judge this time (None: all of them); the others keep their verdicts.
+    ``due`` names the KPIs to judge this time, by (sprint, id) (None: all of them); the others keep their verdicts.
     """
 
     sprints: Mapping[str, Sprint]
     kpis: tuple[KPI, ...]
     indicators: Mapping[str, IndicatorSpec] = field(default_factory=dict)
-    due: frozenset[str] | None = None
+    due: frozenset[tuple[str, str]] | None = None
 
     def due_at(self, now: float, origin: float = 0.0) -> Plan:
         """Return the plan narrowed to the KPIs whose grid, ``origin`` + k x interval, has a point at ``now``."""
-        hits = frozenset(kpi.id for kpi in self.kpis if _on_grid(now - origin, kpi.interval_seconds))
-        return replace(self, due=hits)
+        return self._narrowed({step for step in self._steps if on_grid(now, step, origin)})
 
     def due_since(self, last: float | None, now: float) -> Plan:
         """Return the plan narrowed to the KPIs whose grid has a point in (``last``, ``now``]; None: to all of them."""
         if last is None:
             return replace(self, due=None)
-        steps = {kpi.interval_seconds for kpi in self.kpis}
-        hit = {step for step in steps if (now + 1e-6) // step * step > last + 1e-6}
-        return replace(self, due=frozenset(kpi.id for kpi in self.kpis if kpi.interval_seconds in hit))
+        return self._narrowed({step for step in self._steps if point_up_to(now, step) > last + AT_POINT_SECONDS})
 
     def last_evaluation(self, now: float) -> float:
         """Return the last grid point of any KPI at or before ``now``; raises ``ValueError`` without KPIs."""
-        return max((now + 1e-6) // step * step for step in {kpi.interval_seconds for kpi in self.kpis})
+        return max(point_up_to(now, step) for step in self._steps)
 
     def next_evaluation(self, after: float, origin: float = 0.0) -> float:
         """Return the first grid point of any KPI strictly later than ``after``; raises ``ValueError`` without KPIs."""
-        return min(
-            origin + (int((after - origin) // step) + 1) * step for step in {k.interval_seconds for k in self.kpis}
-        )
+        return min(point_after(after, step, origin) for step in self._steps)
 
     @property
     def judged_now(self) -> tuple[KPI, ...]:
         """The KPIs that this evaluation judges, in rule file order."""
-        return self.kpis if self.due is None else tuple(kpi for kpi in self.kpis if kpi.id in self.due)
+        if self.due is None:
+            return self.kpis
+        return tuple(kpi for kpi in self.kpis if (kpi.sprint, kpi.id) in self.due)
 
+    @property
+    def _steps(self) -> set[float]:
+        return {kpi.interval_seconds for kpi in self.kpis}
 
-def _on_grid(offset: float, step: float) -> bool:
-    remainder = offset % step
-    return min(remainder, step - remainder) < 1e-6
+    def _narrowed(self, steps: set[float]) -> Plan:
+        hits = frozenset((kpi.sprint, kpi.id) for kpi in self.kpis if kpi.interval_seconds in steps)
+        return replace(self, due=hits)
