@@ -51,7 +51,7 @@ def evaluate_samples(
     until = [stored for stored in observations if stored.observation.seen_at <= at]
     first = until[0].observation.seen_at if until else at
     lately = at - max((kpi.keep_firing_for_seconds + 2 * kpi.interval_seconds for kpi in plan.kpis), default=0.0)
-    recent = _frames(Stepper(plan, until, max(first, lately), at).walk())
+    recent = _frames(Stepper(plan, until, max(first, lately), at, recorded_from=first).walk())
     last = {key: frames[-1] for key, frames in recent.items()}
     restless = [kpi for kpi in plan.kpis if lately > first and not _is_calm(kpi, recent[_key(kpi)], at)]
     heard = {indicator for stored in until for indicator in stored.observation.indicators}
@@ -65,7 +65,7 @@ def evaluate_samples(
     stepped = replace(plan, kpis=tuple(kpi for kpi in restless if kpi not in silent))
     begin = _affordable_start(stepped, first, at, most_steps)
     if stepped.kpis:
-        last |= _last_frames(Stepper(stepped, until, begin, at).walk())
+        last |= _last_frames(Stepper(stepped, until, begin, at, recorded_from=first).walk())
     rows = [frame.row(row) for kpi in plan.kpis for frame in [last[_key(kpi)]] for row in range(len(frame.index))]
     return EvaluatedAt(at, sprint_at(plan, at), tuple(rows), begin if stepped.kpis and begin > first else None)
 
@@ -98,8 +98,10 @@ def _is_calm(kpi: KPI, frames: Sequence[VerdictFrame], at: float) -> bool:
     """Whether a KPI's breach alert is inactive at ``at`` and its verdicts are final, whatever was before ``frames``.
 
     So it is when no series has given a reason to alert for as long as an alert keeps firing, unless what is
-    judged now depends on what was judged when it was due.
+    judged now depends on what was judged when it was due. Without an objective there is no alert.
     """
+    if kpi.objective is None:
+        return True
     if kpi.due_at is not None and at >= kpi.due_at:
         return False
     return not any(_may_alert(kpi, frame) for frame in frames)
@@ -110,7 +112,7 @@ def _may_alert(kpi: KPI, frame: VerdictFrame) -> bool:
     if kpi.no_data.then is not NoDataThen.OK:
         reasons = reasons | (frame.verdict == Verdict.NO_DATA)
     if kpi.resolve is not None:
-        reasons = reasons | ~meets(kpi.resolve, frame.value)
+        reasons = reasons | ~meets(kpi.resolve, frame.value) | (frame.verdict == Verdict.INSUFFICIENT)
     return bool(reasons.any())
 
 

@@ -16,10 +16,19 @@ class Stepper:
 
     At its first evaluation a recording may simply not have begun for an indicator that follows later. It is
     awaited, as a daemon awaits a first collection, but no longer than its samples would stay fresh; an
-    indicator of which nothing comes until ``last`` is not awaited at all: there is no data.
+    indicator of which nothing comes until ``last`` is not awaited at all: there is no data. ``recorded_from``:
+    when the recording began, if that was before ``first``: what has not come since then is not awaited either.
     """
 
-    def __init__(self, plan: Plan, observations: Sequence[StoredObservation], first: float, last: float) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        observations: Sequence[StoredObservation],
+        first: float,
+        last: float,
+        *,
+        recorded_from: float | None = None,
+    ) -> None:
         self._plan = plan
         self._observations = observations
         self._seen_at = [stored.observation.seen_at for stored in observations]
@@ -32,7 +41,7 @@ class Stepper:
             for indicator in stored.observation.indicators
         }
         self._awaited_until = {
-            indicator: first + kpi.no_data.after_seconds
+            indicator: (first if recorded_from is None else recorded_from) + kpi.no_data.after_seconds
             for kpi in sorted(plan.kpis, key=lambda kpi: kpi.no_data.after_seconds)
             for indicator in kpi.indicators
             if indicator in coming

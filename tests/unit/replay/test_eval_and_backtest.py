@@ -121,6 +121,19 @@ def test_an_indicator_that_begins_a_little_later_does_not_alert_before_it_does()
     assert list(backtest(plan(kpi(), other), recorded, T0, T0 + 540)) == []
 
 
+def test_an_alert_of_an_indicator_that_began_late_is_found_where_only_the_end_is_stepped_through() -> None:
+    """Eval agrees with backtest: what had not come for an hour was no data, and fires on until it has kept firing."""
+    other = kpi(id="other", source=Single(Selection("other_seconds")), by=(), keep_firing_for_seconds=1800.0)
+    begun = samples([0.5] * 28, start=T0 + 7200 - 27 * 60, name="other_seconds")
+    recorded = tuple(sorted([*samples([0.5] * 121), *begun], key=lambda stored: stored.observation.seen_at))
+
+    result = evaluate_samples(plan(kpi(), other), recorded, T0 + 7200)
+
+    states = {row.kpi.id: (row.verdict, row.alert_state) for row in result.verdicts}
+    assert states["latency"] == (Verdict.MET, AlertState.INACTIVE)
+    assert states["other"] == (Verdict.MET, AlertState.FIRING)
+
+
 def test_an_indicator_that_begins_much_later_is_no_data_until_then() -> None:
     """Samples would have gone stale by then: a live daemon would have said so, and so does the replay."""
     found = list(backtest(plan(kpi()), samples([0.5] * 10, start=T0 + 1200), T0, T0 + 1500))
@@ -228,10 +241,11 @@ def _kpis(draw: st.DrawFn) -> KPI:
         id=f"k{draw(st.integers(0, 10**6))}",
         source=Single(Selection(draw(st.sampled_from(["a", "b", "never"])))),
         measure=measure,
-        objective=Objective(Op.AT_MOST, 1.2, "at_most 1.2s"),
+        objective=draw(st.sampled_from([Objective(Op.AT_MOST, 1.2, "at_most 1.2s")] * 7 + [None])),
         resolve=draw(st.sampled_from([None, Objective(Op.AT_MOST, 1.0, "at_most 1s")])),
         for_seconds=draw(durations),
-        keep_firing_for_seconds=draw(durations),
+        keep_firing_for_seconds=draw(durations | st.just(900.0)),
+        min_samples=draw(st.sampled_from([None, None, 2])),
         no_data=NoData(draw(st.sampled_from([90.0, 300.0])), draw(st.sampled_from(list(NoDataThen))), 240.0),
         interval_seconds=draw(st.sampled_from([30.0, 60.0, 90.0])),
         due_at=draw(st.sampled_from([None, T0 + 600])),
