@@ -37,7 +37,8 @@ class Alert:
 
     ``active_at``: when its condition began to hold; ``fired_at``: when it fired; ``clear_since``: set while
     it keeps firing although its condition is clear; ``verdict``, ``reason``, ``value``: of its last change.
-    ``held_since``: since when missing data has frozen it (``no_data.then: hold``).
+    ``held_since``: since when missing data has frozen it and its timers (``no_data.then: hold``, and what was at
+    risk); when that is over, ``active_at`` of a pending alert and ``clear_since`` move by the time that it lasted.
     """
 
     key: AlertKey

@@ -67,6 +67,7 @@ class Reason(StrEnum):
     NO_LONGER_JUDGED = "no_longer_judged"
     NO_DATA_IS_OK = "no_data_is_ok"
     SERIES_GONE = "series_gone"
+    SERIES_APPEARED = "series_appeared"
     RULE_REMOVED = "rule_removed"
     UNOBSERVED = "unobserved"
 
@@ -107,6 +108,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.NO_LONGER_JUDGED: "no longer breached, but not known to be met either",
     Reason.NO_DATA_IS_OK: "no data, which this rule takes as no reason to alert",
     Reason.SERIES_GONE: "the series is gone; whether its objective is met is not known",
+    Reason.SERIES_APPEARED: "series have appeared and are judged by themselves",
     Reason.RULE_REMOVED: "the rule was removed",
     Reason.UNOBSERVED: "the wait started again after a time that nobody observed",
 }

@@ -19,7 +19,7 @@ _INACTIVE, _PENDING, _FIRING = AlertState.INACTIVE, AlertState.PENDING, AlertSta
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """What drives the states, shape (groups,): ``holds``; ``at_once``: without ``for``; ``frozen``: nothing changes."""
+    """What drives the states, shape (groups,): ``holds``; ``at_once``: without ``for``; ``frozen``: no time passes."""
 
     holds: BoolArray
     at_once: BoolArray
@@ -30,7 +30,8 @@ class AlertArray:
     """The alerts of one kind of one KPI, an entry a group; NaN times mean that the thing has not happened.
 
     ``active_at``: since when the condition holds; ``fired_at``; ``clear_since``: since when a firing alert
-    only keeps firing; ``verdict``: the verdict that was recorded last, so that a change of reason is seen.
+    only keeps firing; ``held_since``: since when it is frozen; ``verdict``: the verdict that was recorded last,
+    so that a change of reason is seen.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class AlertArray:
         self.active_at: FloatArray = np.zeros(0)
         self.fired_at: FloatArray = np.zeros(0)
         self.clear_since: FloatArray = np.zeros(0)
+        self.held_since: FloatArray = np.zeros(0)
 
     def grow(self, groups: int) -> None:
         """Make room for groups that are new: inactive."""
@@ -49,6 +51,7 @@ class AlertArray:
             self.active_at = grown(self.active_at, groups)
             self.fired_at = grown(self.fired_at, groups)
             self.clear_since = grown(self.clear_since, groups)
+            self.held_since = grown(self.held_since, groups)
 
     def copy(self) -> AlertArray:
         """Return the arrays as they stand; a step replaces them and changes none in place."""
@@ -58,8 +61,8 @@ class AlertArray:
         """Return which groups' alerts are not as they were before a step."""
         active = self.state != _INACTIVE
         moved = (before.verdict != self.verdict) | (before.active_at != self.active_at)
-        cleared = np.nan_to_num(before.clear_since, nan=-1.0) != np.nan_to_num(self.clear_since, nan=-1.0)
-        differs: BoolArray = (before.state != self.state) | (active & moved) | cleared
+        timed = _apart(before.clear_since, self.clear_since) | _apart(before.held_since, self.held_since)
+        differs: BoolArray = (before.state != self.state) | (active & moved) | timed
         return differs
 
     def restore(self, group: int, alert: Alert) -> None:
@@ -69,6 +72,7 @@ class AlertArray:
         self.active_at[group] = alert.active_at
         self.fired_at[group] = np.nan if alert.fired_at is None else alert.fired_at
         self.clear_since[group] = np.nan if alert.clear_since is None else alert.clear_since
+        self.held_since[group] = np.nan if alert.held_since is None else alert.held_since
 
     @property
     def any_active(self) -> bool:
@@ -77,11 +81,14 @@ class AlertArray:
 
     def restart_pending(self, now: float) -> None:
         """Let pending alerts wait anew: nobody saw whether their condition held all the time."""
-        self.active_at = np.where(self.state == _PENDING, now, self.active_at)
+        pending = self.state == _PENDING
+        self.active_at = np.where(pending, now, self.active_at)
+        self.held_since = np.where(pending & ~np.isnan(self.held_since), now, self.held_since)
 
     def step(self, condition: Condition, now: float, for_seconds: float, keep_seconds: float) -> IntArray:
         """Advance all groups to ``now``; returns the groups whose state changed, ascending."""
         before = self.state
+        self._thaw(condition.frozen, now)
         moving = ~condition.frozen
         holds = condition.holds & moving
         clear = ~condition.holds & moving
@@ -101,7 +108,18 @@ class AlertArray:
         self.active_at = active_at
         self.fired_at = np.where(inactive, np.nan, fired_at)
         self.clear_since = np.where(inactive, np.nan, clear_since)
+        self.held_since = np.where(inactive, np.nan, self.held_since)
         return np.flatnonzero(self.state != before)
+
+    def _thaw(self, frozen: BoolArray, now: float) -> None:
+        """Note what is frozen from now on; of what no longer is, move the timers by the time that it was."""
+        held = ~np.isnan(self.held_since)
+        if not held.any() and not frozen.any():
+            return
+        stood_still = np.where(held & ~frozen, now - self.held_since, 0.0)
+        self.active_at = np.where(self.state == _PENDING, self.active_at + stood_still, self.active_at)
+        self.clear_since = self.clear_since + stood_still
+        self.held_since = np.where(frozen, np.where(held, self.held_since, now), np.nan)
 
     def end(self, groups: BoolArray) -> None:
         """Make ``groups`` inactive at once."""
@@ -109,6 +127,7 @@ class AlertArray:
             self.state = np.where(groups, _INACTIVE, self.state).astype(np.int8)
             self.fired_at = np.where(groups, np.nan, self.fired_at)
             self.clear_since = np.where(groups, np.nan, self.clear_since)
+            self.held_since = np.where(groups, np.nan, self.held_since)
 
     def forget_inactive(self) -> None:
         """Drop the start times of inactive groups, once their transitions have been written."""
@@ -121,6 +140,9 @@ def condition_of(
     """Return what drives the alerts of one kind. ``since``: when each verdict last changed (Unix seconds)."""
     missed, no_data = verdict == Verdict.MISSED, verdict == Verdict.NO_DATA
     nothing = np.zeros(len(verdict), dtype=bool)
+    if kpi.objective is None:
+        # A number to watch: that it is missing shows in its verdict, and wakes nobody.
+        return Condition(nothing, nothing, nothing)
     if kind is AlertKind.RISK:
         # Missing it is worse than risking it: the quieter alert goes on, but does not begin then.
         holds = (verdict == Verdict.AT_RISK) | ((state != _INACTIVE) & missed)
@@ -135,5 +157,12 @@ def condition_of(
     holds = missed | alerting
     if kpi.resolve is not None:
         judged = (verdict == Verdict.MET) | (verdict == Verdict.AT_RISK)
-        holds = holds | ((state == _FIRING) & judged & ~meets(kpi.resolve, value))
+        unresolved = (judged & ~meets(kpi.resolve, value)) | (verdict == Verdict.INSUFFICIENT)
+        holds = holds | ((state == _FIRING) & unresolved)
     return Condition(holds, alerting, frozen)
+
+
+def _apart(one: FloatArray, other: FloatArray) -> BoolArray:
+    """Return where two arrays of times differ; two NaN are equal."""
+    apart: BoolArray = (one != other) & ~(np.isnan(one) & np.isnan(other))
+    return apart

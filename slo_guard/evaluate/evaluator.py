@@ -80,7 +80,7 @@ class _Run:
             self._verdicts.append(track.awaiting_frame(self._now))
             return
         last = track.evaluated_at
-        if last is not None and self._now - last > kpi.no_data.after_seconds:
+        if last is not None and self._now - last > _longest_wait_seconds(kpi):
             for alerts in track.alerts.values():
                 alerts.restart_pending(self._now)
         judged = track.judge(self._now)
@@ -102,7 +102,7 @@ class _Run:
         tracks = self._state.tracks
         for key, alert in list(self._state.alerts.items()):
             track = tracks.get((key.sprint, key.kpi))
-            if track is None or not track.owns(key):
+            if track is None or not track.owns(alert):
                 kpi = track.kpi if track is not None else self._state.departed.get((key.sprint, key.kpi))
                 kpi = kpi or _unknown_kpi(key)
                 self._add_transition(kpi, key, alert.state, AlertState.INACTIVE, Reason.RULE_REMOVED, alert)
@@ -156,7 +156,7 @@ class _Run:
         state = AlertState(int(alerts.state[group]))
         key = self._key(track, kind, group)
         if row is None:
-            reason = Reason.SERIES_GONE if key.labels or not kpi.by else Reason.RECOVERED
+            reason = Reason.SERIES_APPEARED if track.presence.stood_in(group) else Reason.SERIES_GONE
             verdict, value, note = Verdict.NO_DATA, None, None
         else:
             verdict = Verdict(int(frame.verdict[row]))
@@ -214,6 +214,9 @@ class _Run:
         return AlertKey(track.kpi.sprint, track.kpi.id, track.groups.labels[group], kind)
 
 
+_OBSERVED_INTERVALS = 1.5
+"""So many intervals apart evaluations may be, by a late start or a moved grid, and have left none out."""
+
 _Numbers = TypeVar("_Numbers", CodeArray, FloatArray)
 
 
@@ -230,9 +233,9 @@ def _alert(key: AlertKey, alerts: AlertArray, group: int, frame: VerdictFrame, r
     state = AlertState(int(alerts.state[group]))
     if state is AlertState.INACTIVE or row is None:
         return None
-    fired_at, clear_since, value = (
-        None if np.isnan(number) else float(number)
-        for number in (alerts.fired_at[group], alerts.clear_since[group], frame.value[row])
+    times = (alerts.fired_at[group], alerts.clear_since[group], alerts.held_since[group])
+    fired_at, clear_since, held_since, value = (
+        None if np.isnan(number) else float(number) for number in (*times, frame.value[row])
     )
     return Alert(
         key=key,
@@ -240,10 +243,16 @@ def _alert(key: AlertKey, alerts: AlertArray, group: int, frame: VerdictFrame, r
         active_at=float(alerts.active_at[group]),
         fired_at=fired_at,
         clear_since=clear_since,
+        held_since=held_since,
         verdict=Verdict(int(frame.verdict[row])),
         reason=REASONS[int(frame.reason[row])],
         value=value,
     )
+
+
+def _longest_wait_seconds(kpi: KPI) -> float:
+    """Return the longest time between two evaluations that counts as observed: a slow rule is not an outage."""
+    return max(kpi.no_data.after_seconds, _OBSERVED_INTERVALS * kpi.interval_seconds)
 
 
 def _end_reason(verdict: Verdict) -> Reason:

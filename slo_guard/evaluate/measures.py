@@ -10,6 +10,7 @@ from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer
 from slo_guard.domain.readings import BoolArray, Evidence, FloatArray, IndicatorType, IntArray, SignOff
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
+from slo_guard.evaluate.folds import fold_series, gaps, gaps_of_rows, summed
 from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.objectives import meets, worst_of_gauges
@@ -49,70 +50,33 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
         return _signed(kpi, source.evidence, groups, source, now)
     fresh_rows = source.fresh(now)
     blank = np.full(len(groups), np.nan)
-    value, samples, flaw = _single(kpi, source, groups, fresh_rows, start, now)
+    found = fold_series(kpi, source, groups, fresh_rows, start, now)
+    flaw = found.flaw
     if kpi.type is IndicatorType.BOOL and kpi.measure.reducer in (Reducer.LAST, Reducer.MIN, Reducer.MAX):
-        odd = ~np.isnan(value) & (value != 0.0) & (value != 1.0)
+        odd = ~np.isnan(found.value) & (found.value != 0.0) & (found.value != 1.0)
         flaw = np.where(odd, REASON_CODE[Reason.NOT_A_BOOL], flaw).astype(np.int8)
+    fresh, gap = source.folding.any(fresh_rows), gaps(source, fresh_rows, len(groups))
+    if found.veiled is not None:
+        fresh, gap = _veiled(source, found.veiled & fresh, found.silent_rows, fresh, gap)
     return Measured(
-        value=value,
-        samples=samples,
+        value=found.value,
+        samples=found.samples,
         coverage=blank if start is None else source.coverage(start, now, fresh_rows),
         total=blank,
-        fresh=source.folding.any(fresh_rows),
-        gap=_gaps(source, fresh_rows, len(groups)),
+        fresh=fresh,
+        gap=gap,
         flaw=flaw,
         met_since=blank,
     )
 
 
-def _single(
-    kpi: KPI, source: Input, groups: Groups, fresh_rows: BoolArray, start: float | None, now: float
-) -> tuple[FloatArray, IntArray, CodeArray]:
-    """Measure one indicator; returns value, samples and flaw by group."""
-    reducer, folding, rows = kpi.measure.reducer, source.folding, len(source.rows)
-    flaw = np.full(len(groups), -1, dtype=np.int8)
-    if start is None:
-        return _folded_gauges(kpi, source, source.latest, fresh_rows, fresh_rows.astype(np.float64), flaw)
-    if source.aggregator is not None:
-        aggregate = source.aggregator.within(start, rows)
-        values = aggregate.value
-        if reducer is Reducer.MEAN:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values = values / aggregate.count
-        return _folded_gauges(kpi, source, values, fresh_rows, aggregate.count, flaw)
-    assert source.sample_count is not None
-    counts = source.sample_count.within(start, rows)
-    if source.counter is not None:
-        increase, lacking = source.counter.increase(start, kpi.no_data.after_seconds, baseline=kpi.baseline)
-        value = folding.reduce(grown(increase, rows), kpi.combine or Combine.SUM)
-        return _without_baseline(value, folding.any(lacking), _summed(source, counts), flaw)
-    if source.level is not None:
-        base = source.level.at_start(start, kpi.no_data.after_seconds, rows)
-        if kpi.baseline is not None:
-            base = np.where(np.isnan(base), kpi.baseline, base)
-        delta = np.where(fresh_rows, source.latest - base, np.nan)
-        value = folding.reduce(delta, kpi.combine or Combine.SUM)
-        samples = _summed(source, np.where(fresh_rows, counts, 0.0))
-        return _without_baseline(value, folding.any(np.isnan(delta) & fresh_rows), samples, flaw)
-    assert source.true_time is not None
-    samples = _summed(source, counts)
-    if source.folds_first:
-        return source.true_time.within(start, now, len(groups)), samples, flaw
-    return folding.reduce(source.true_time.within(start, now, rows), Combine.SUM), samples, flaw
-
-
-def _folded_gauges(
-    kpi: KPI, source: Input, values: FloatArray, fresh_rows: BoolArray, counts: FloatArray, flaw: CodeArray
-) -> tuple[FloatArray, IntArray, CodeArray]:
-    """Fold gauge-like values of the fresh rows; without a rule how, several of them cannot be judged."""
-    combine = kpi.combine or worst_of_gauges(kpi.objective)
-    usable = fresh_rows & ~np.isnan(values)
-    value = source.folding.reduce(np.where(usable, values, np.nan), combine or Combine.MAX)
-    if combine is None and not source.folding.one_to_one:
-        several = source.folding.count(usable) > 1
-        value = np.where(several, np.nan, value)
-        flaw = np.where(several, REASON_CODE[Reason.SEVERAL_SERIES], flaw).astype(np.int8)
-    return value, _summed(source, np.where(fresh_rows, counts, 0.0)), flaw
+def _veiled(
+    source: Input, veiled: BoolArray, silent_rows: BoolArray, fresh: BoolArray, gap: CodeArray
+) -> tuple[BoolArray, CodeArray]:
+    """Return ``fresh`` and ``gap`` with the ``veiled`` groups, all of them fresh so far, as groups without data."""
+    if not veiled.any():
+        return fresh, gap
+    return fresh & ~veiled, np.where(veiled, gaps_of_rows(source, silent_rows, len(fresh)), gap).astype(np.int8)
 
 
 def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, now: float) -> Measured:
@@ -133,16 +97,16 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
     excess = Reason.GOOD_EXCEEDS_TOTAL if kpi.source.part_is == "good" else Reason.BAD_EXCEEDS_TOTAL
     flaw[totals == 0] = REASON_CODE[Reason.ZERO_DENOMINATOR]
     flaw[parts > totals] = REASON_CODE[excess]
-    gaps = [_gaps(side, side.fresh(now), len(groups)) for side in (part, total)]
-    gap = np.where(fresh_sides[0], gaps[1], gaps[0])
+    why = [gaps(side, side.fresh(now), len(groups)) for side in (part, total)]
+    gap = np.where(fresh_sides[0], why[1], why[0])
     one_side = known_sides[0] != known_sides[1]
-    missing = np.where(known_sides[0], gaps[1], gaps[0])
+    missing = np.where(known_sides[0], why[1], why[0])
     failed = missing == REASON_CODE[Reason.SOURCE_FAILED]
     gap = np.where(one_side, np.where(failed, missing, REASON_CODE[Reason.PART_MISSING]), gap).astype(np.int8)
     assert total.sample_count is not None
     return Measured(
         value=value,
-        samples=_summed(total, total.sample_count.within(start, len(total.rows))),
+        samples=summed(total, total.sample_count.within(start, len(total.rows))),
         coverage=np.minimum(*(side.coverage(start, now, side.fresh(now)) for side in (part, total))),
         total=totals,
         fresh=fresh,
@@ -215,30 +179,6 @@ def _sign_off_note(sign_off: SignOff) -> str:
 
 def _is_fresh(source: Input, kpi: KPI, now: float) -> bool:
     return source.succeeded_at is not None and now - source.succeeded_at <= kpi.no_data.after_seconds
-
-
-def _without_baseline(
-    value: FloatArray, lacking: BoolArray, samples: IntArray, flaw: CodeArray
-) -> tuple[FloatArray, IntArray, CodeArray]:
-    flaw = np.where(lacking, REASON_CODE[Reason.NO_BASELINE], flaw).astype(np.int8)
-    return np.where(lacking, np.nan, value), samples, flaw
-
-
-def _summed(source: Input, counts: FloatArray) -> IntArray:
-    summed = source.folding.reduce(counts, Combine.SUM)
-    return np.nan_to_num(summed, nan=0.0).astype(np.int64)
-
-
-def _gaps(source: Input, fresh_rows: BoolArray, groups: int) -> CodeArray:
-    """Return for each group the reason why it has no data, should it have none."""
-    if source.failure is not None:
-        return np.full(groups, REASON_CODE[Reason.SOURCE_FAILED], dtype=np.int8)
-    gap = np.full(groups, REASON_CODE[Reason.NEVER_SEEN], dtype=np.int8)
-    gap[source.folding.counts > 0] = REASON_CODE[Reason.STALE]
-    if source.frame_at is not None and not fresh_rows.all():
-        listed = source.folding.any(source.listed_at >= source.frame_at)
-        gap[(source.folding.counts > 0) & ~listed] = REASON_CODE[Reason.GONE_FROM_SOURCE]
-    return gap
 
 
 def _part_missing_notes(kpi: KPI, one_side: BoolArray, part_known: BoolArray) -> dict[int, str]:

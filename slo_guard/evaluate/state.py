@@ -67,7 +67,7 @@ class EvaluationState:
         state.departed = {(kpi.sprint, kpi.id): kpi for kpi in departed}
         state.follow(plan)
         for key, track in state.tracks.items():
-            alerts = {name: alert for name, alert in state.alerts.items() if track.owns(name)}
+            alerts = {name: alert for name, alert in state.alerts.items() if track.owns(alert)}
             track.restore(persisted.memories.get(key), alerts, persisted.kpi_evaluated_at.get(key))
         state.take_all(history)
         state.reading_cursor = persisted.reading_cursor

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
-from slo_guard.domain.kpi import KPI, RatioPair, Selection, Severity, Single, Sprint, WindowKind
+from slo_guard.domain.kpi import KPI, RatioPair, Reducer, Selection, Severity, Single, Sprint, WindowKind
 from slo_guard.domain.ports import VerdictChanges, VerdictMemory
-from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IntArray, Observation, Reading
+from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IndicatorType, IntArray, Observation, Reading
 from slo_guard.domain.series import NO_LABELS_INDEX, SeriesIndex
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate.alerting import AlertArray
@@ -20,6 +19,7 @@ from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.judge import broken_for_good, judge
 from slo_guard.evaluate.measures import Measured, measure
+from slo_guard.evaluate.presence import Presence
 from slo_guard.evaluate.rows import Groups
 
 
@@ -54,27 +54,32 @@ class KpiTrack:
             case RatioPair(part=part, total=total):
                 selections = (part, total)
         self.inputs = tuple(Input(kpi, selection, self.groups, fixed_start, end) for selection in selections)
+        self.presence = Presence(kpi, self.groups, self.inputs)
         self._in_sprint = in_sprint
         self._verdict: CodeArray = np.zeros(0, dtype=np.int8)
         self._reason: CodeArray = np.zeros(0, dtype=np.int8)
         self._since: FloatArray = np.zeros(0)
         self._late: BoolArray = np.zeros(0, dtype=bool)
-        self._kept_until: FloatArray = np.zeros(0)
         self._expected_from: dict[str, tuple[str, ...]] = {}
-        self._expected: BoolArray = np.zeros(0, dtype=bool)
-        self._expect_known: object = None
         self._remembered: SeriesIndex | None = None
-        self._shown: tuple[IntArray, SeriesIndex] | None = None
 
     def serves(self, kpi: KPI) -> bool:
         """Whether a new version of the KPI can go on with this track."""
         return _same_inputs(self.kpi, kpi)
 
-    def owns(self, key: AlertKey) -> bool:
-        """Whether an alert can still be one of this KPI's: same sprint, id, ``by`` labels and kind."""
+    def owns(self, alert: Alert) -> bool:
+        """Whether an alert can still be one of this KPI's: same sprint, id, ``by`` labels and kind.
+
+        One without labels stands for "no series at all", unless there is no ``by``. A value that was judged
+        belongs to series, and ends with the rule that folded them; only unsigned evidence has one without any.
+        """
+        key = alert.key
         if (key.sprint, key.kpi) != (self.kpi.sprint, self.kpi.id) or key.kind not in self.alerts:
             return False
-        return not key.labels or tuple(name for name, _ in key.labels) == self.groups.by
+        if key.labels or not self.groups.by:
+            return tuple(name for name, _ in key.labels) == self.groups.by
+        may_be_unsigned = self.kpi.type is IndicatorType.BOOL and self.kpi.measure.reducer is Reducer.LAST
+        return alert.verdict is Verdict.NO_DATA or may_be_unsigned
 
     def take(self, observation: Observation, indicator: str) -> None:
         """Take in an observation of one of the KPI's indicators."""
@@ -105,34 +110,34 @@ class KpiTrack:
             self._grow()
             if key.kind in self.alerts:
                 self.alerts[key.kind].restore(group, alert)
-            self._kept_until[group] = (evaluated_at or alert.active_at) + self.kpi.forget_after_seconds
+            self.presence.keep(group, evaluated_at or alert.active_at)
 
     def judge(self, now: float) -> Judged:
         """Judge all groups in view at ``now`` and remember since when their verdicts stand."""
         effective = min(now, self.sprint.end_at) if self._in_sprint else now
-        self._code_expected()
+        self.presence.expect(self._expected_from)
         start = self._window_start(effective)
         measured = measure(self.kpi, self.inputs, self.groups, start, effective)
         if len(measured.value) < len(self.groups):  # a sign-off of a group that is new
             measured = measure(self.kpi, self.inputs, self.groups, start, effective)
         self._grow()
-        groups, index = self._in_view(effective, broken_for_good(self.kpi, measured))
+        groups, index = self.presence.in_view(effective, broken_for_good(self.kpi, measured))
         if not len(groups):
             self.groups.code(())
             return self.judge(now)
         measured = _only(measured, groups)
         rulings = judge(self.kpi, self.sprint, measured, self._late[groups], now)
         never = rulings.reason == REASON_CODE[Reason.NEVER_SEEN]
-        rulings.reason[never & ~self._expected[groups]] = REASON_CODE[Reason.NO_SERIES]
+        rulings.reason[never & ~self.presence.expected[groups]] = REASON_CODE[Reason.NO_SERIES]
         frame = self._frame(measured, rulings.verdict, rulings.reason, groups, index, (start, effective, now))
         changes, memory = self._remember(frame, groups, now)
         return Judged(frame, groups, changes, memory)
 
     def awaiting_frame(self, now: float) -> VerdictFrame:
         """Return what stands while the first collection is awaited: nothing is known, and nothing is changed."""
-        self._code_expected()
+        self.presence.expect(self._expected_from)
         self._grow()
-        groups, index = self._in_view(now)
+        groups, index = self.presence.in_view(now)
         if not len(groups):
             groups, index = np.array([self.groups.code(())], dtype=np.int64), NO_LABELS_INDEX
             self._grow()
@@ -175,54 +180,8 @@ class KpiTrack:
             self._reason = np.concatenate([self._reason, unknown])
             self._since = grown(self._since, count)
             self._late = grown_flags(self._late, count)
-            self._kept_until = grown(self._kept_until, count, -np.inf)
-            self._expected = np.concatenate([self._expected, np.zeros(missing, dtype=bool)])
         for alerts in self.alerts.values():
             alerts.grow(count)
-
-    def _code_expected(self) -> None:
-        """Give the groups that ``expect`` names their numbers, again when the labels taken from elsewhere change."""
-        if not self.kpi.expect:
-            return
-        known = tuple(sorted(self._expected_from.items()))
-        if known == self._expect_known:
-            return
-        self._expect_known = known
-        names = [expected.label for expected in self.kpi.expect]
-        choices = [
-            expected.values if expected.labels_of is None else self._expected_from.get(expected.label, ())
-            for expected in self.kpi.expect
-        ]
-        wanted = []
-        for values in product(*choices):
-            labels = dict(zip(names, values, strict=True))
-            wanted.append(self.groups.code(tuple((name, labels.get(name, "")) for name in self.groups.by)))
-        self._grow()
-        self._expected[:] = False
-        self._expected[wanted] = True
-
-    def _in_view(self, now: float, kept: BoolArray | None = None) -> tuple[IntArray, SeriesIndex]:
-        """Return the groups to show and their index, the same index object while they are the same groups.
-
-        ``kept``: which groups stay whatever becomes of their series: what is broken for good does not leave with them.
-        """
-        seen = np.zeros(len(self.groups), dtype=bool) if kept is None else kept.copy()
-        unread = np.ones(len(self.groups), dtype=bool)
-        for source in self.inputs:
-            if source.evidence is not None:
-                seen |= np.array([labels != () for labels in self.groups.labels], dtype=bool)
-            folding = source.folding
-            seen |= folding.any(~source.forgotten(now, self.kpi.forget_after_seconds))
-            unread &= folding.counts == 0
-        seen |= self._expected | (unread & (self._kept_until > now))
-        groups = np.flatnonzero(seen)
-        if not len(groups) and () in self.groups.labels:
-            groups = np.array([self.groups.code(())], dtype=np.int64)
-        elif self.kpi.by and () in self.groups.labels and len(groups) > 1:
-            groups = groups[groups != self.groups.code(())]
-        if self._shown is None or not np.array_equal(self._shown[0], groups):
-            self._shown = groups, SeriesIndex.of(self.groups.labels[group] for group in groups)
-        return self._shown
 
     def _frame(
         self,

@@ -203,7 +203,7 @@ class KpiFields(Options):
         examples=["last", "max over 5m", "increase over sprint", "ratio over 24h"],
     )
     objective: ObjectiveFields | None = Field(
-        None, description="When the KPI is met; without one it is tracked and never judged."
+        None, description="When the KPI is met; without one it is tracked: never judged, and no alert."
     )
     warn: ObjectiveFields | None = Field(
         None, description="Stricter than the objective: met, but past this is at_risk."

@@ -23,7 +23,10 @@ from tests.support.oracle_measures import Span
 
 @dataclass(frozen=True)
 class Row:
-    """What one ``by`` value of a KPI should show. ``reasons``: the first is the best one, any of them is right."""
+    """What one ``by`` value of a KPI should show. ``reasons``: the first is the best one, any of them is right.
+
+    ``stands_in``: it stands for series that are not there, and leaves when they appear.
+    """
 
     labels: LabelSet
     verdict: Verdict
@@ -33,6 +36,7 @@ class Row:
     coverage: float | None = None
     total: float | None = None
     since: float = 0.0
+    stands_in: bool = False
 
 
 @dataclass
@@ -94,9 +98,9 @@ def _judge(kpi: KPI, plan: Plan, known: dict[str, History], now: float) -> list[
     unseen = _unseen_reasons(known, selections)
     before_sprint = span.start is not None and _is_sprint(kpi) and now < sprint.start_at
     rows = []
-    for labels in _row_labels(kpi, sides, known, span):
+    for labels, stands_in in _row_labels(kpi, sides, known, span).items():
         if before_sprint:
-            rows.append(Row(labels, Verdict.INSUFFICIENT, (Reason.BEFORE_SPRINT,)))
+            rows.append(Row(labels, Verdict.INSUFFICIENT, (Reason.BEFORE_SPRINT,), stands_in=stands_in))
             continue
         parts = [side.get(labels, []) for side in sides]
         met_at = None
@@ -108,7 +112,7 @@ def _judge(kpi: KPI, plan: Plan, known: dict[str, History], now: float) -> list[
                 measured, met_at = groups.measure_evidence(kpi, labels, history, now)
             else:
                 measured = groups.measure_single(kpi, parts[0], history, span, unseen)
-        rows.append(_verdict(kpi, labels, measured, met_at, now))
+        rows.append(replace(_verdict(kpi, labels, measured, met_at, now), stands_in=stands_in))
     return rows
 
 
@@ -130,32 +134,38 @@ def _groups(selection: Selection, kpi: KPI, known: dict[str, History], span: Spa
 
 def _row_labels(
     kpi: KPI, sides: list[dict[LabelSet, list[Series]]], known: dict[str, History], span: Span
-) -> list[LabelSet]:
-    """Return the labels of the rows: groups not forgotten, signed evidence, and what is expected; else one row without labels."""
-    found: dict[LabelSet, None] = {}
+) -> dict[LabelSet, bool]:
+    """Return the labels of the rows, and which only stand for series that are not there.
+
+    There is a row for each group that is not forgotten, for signed evidence, and for what is expected and not
+    there; without any of these one without labels.
+    """
+    found: dict[LabelSet, bool] = {}
     for history in (known.get(name) for name in kpi.indicators):
         for sign_off in (history.sign_offs or ()) if history else ():
             if isinstance(kpi.source, Single) and matches(sign_off.labels, kpi.source.of.where):
-                found[grouped(sign_off.labels, kpi.by)] = None
+                found[grouped(sign_off.labels, kpi.by)] = False
     for labels in {labels: None for side in sides for labels in side}:
         group = [series for side in sides for series in side.get(labels, [])]
-        if not all(_forgotten(series, kpi, span) for series in group) or _broken(kpi, group, known, span):
-            found[labels] = None
+        if not all(measures.forgotten(series, kpi, span) for series in group) or _broken(kpi, group, known, span):
+            found[labels] = False
+    real = [dict(labels) for labels in found]
+    for wanted in _expected(kpi, known):
+        if not any(wanted.items() <= labels.items() for labels in real):
+            found[tuple(sorted(wanted.items()))] = True
+    return found or {(): bool(kpi.by)}
+
+
+def _expected(kpi: KPI, known: dict[str, History]) -> list[dict[str, str]]:
+    """Return every combination of the values that ``expect`` gives for its labels."""
+    wanted: list[dict[str, str]] = [{}] if kpi.expect else []
     for expected in kpi.expect:
         values = expected.values
         if expected.labels_of is not None:
             listed = known.get(expected.labels_of, History()).series
             values = tuple(dict(labels)[expected.label] for labels in listed if expected.label in dict(labels))
-        for value in values:
-            found[((expected.label, value),)] = None
-    return list(found) or [()]
-
-
-def _forgotten(series: Series, kpi: KPI, span: Span) -> bool:
-    """Whether a series that its source no longer has was last sampled over ``forget_after`` ago."""
-    return (
-        series.gone and not measures.is_fresh(series, span) and span.now - series.newest_at > kpi.forget_after_seconds
-    )
+        wanted = [have | {expected.label: value} for have in wanted for value in values]
+    return wanted
 
 
 def _broken(kpi: KPI, group: list[Series], known: dict[str, History], span: Span) -> bool:
@@ -175,25 +185,8 @@ def _unseen_reasons(known: dict[str, History], selections: list[Selection]) -> t
 # ---- judging a value
 
 
-def _exceeded(kpi: KPI, value: float | None) -> bool:
-    """Whether an increase or total is beyond its upper limit, where no further sample can take it back."""
-    objective = kpi.objective
-    if objective is None or value is None or kpi.measure.reducer not in (Reducer.INCREASE, Reducer.TOTAL):
-        return False
-    match objective.op:
-        case Op.AT_MOST | Op.EQUALS:
-            return value > objective.bound
-        case Op.BELOW:
-            return value >= objective.bound
-        case Op.BETWEEN:
-            assert objective.upper is not None
-            return value > objective.upper
-        case _:
-            return False
-
-
 def _broken_for_good(kpi: KPI, value: float | None) -> bool:
-    return _is_sprint(kpi) and _exceeded(kpi, value)
+    return _is_sprint(kpi) and measures.exceeded(kpi, value)
 
 
 def _has_upper_limit(kpi: KPI) -> bool:
@@ -225,7 +218,7 @@ def _verdict(kpi: KPI, labels: LabelSet, measured: groups.Measured, met_at: floa
         return replace(row, verdict=Verdict.INSUFFICIENT, reasons=measured.problem)
     if kpi.min_samples is not None and measured.samples < kpi.min_samples:
         return replace(row, verdict=Verdict.INSUFFICIENT, reasons=(Reason.BELOW_MIN_SAMPLES,))
-    if _has_upper_limit(kpi) and not _exceeded(kpi, value):
+    if _has_upper_limit(kpi) and not measures.exceeded(kpi, value):
         coverage = measured.coverage
         if coverage is not None and coverage < kpi.min_coverage:
             return replace(row, verdict=Verdict.INSUFFICIENT, reasons=(Reason.LOW_COVERAGE,))

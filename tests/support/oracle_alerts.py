@@ -35,12 +35,16 @@ class ExpectedTransition:
 
 @dataclass
 class OneAlert:
-    """The state of one alert. ``held_since``: since when missing data has frozen it."""
+    """The state of one alert. ``held_since``: since when missing data has frozen it, its timers included.
+
+    ``stands_in``: its row stood for series that were not there.
+    """
 
     state: AlertState = AlertState.INACTIVE
     active_at: float = 0.0
     clear_since: float | None = None
     held_since: float | None = None
+    stands_in: bool = False
 
 
 @dataclass
@@ -54,7 +58,8 @@ class AlertBook:
         """Take one evaluation's rows of a KPI and return what changed."""
         changed: list[ExpectedTransition] = []
         previous = self.evaluated_at.get(kpi.id)
-        unobserved = previous is not None and now - previous > kpi.no_data.after_seconds
+        longest = max(kpi.no_data.after_seconds, 1.5 * kpi.interval_seconds)
+        unobserved = previous is not None and now - previous > longest
         self.evaluated_at[kpi.id] = now
         for key in [key for key in self.alerts if key[0] == kpi.id and key[1] not in rows]:
             alert = self.alerts.pop(key)
@@ -66,8 +71,10 @@ class AlertBook:
                 alert = self.alerts.setdefault((kpi.id, labels, kind), OneAlert())
                 before = alert.state
                 active_at = alert.active_at
+                alert.stands_in = row.stands_in
                 if unobserved and alert.state is AlertState.PENDING:
                     alert.active_at = now
+                    alert.held_since = None if alert.held_since is None else now
                 _step(kpi, kind, alert, row, now)
                 if alert.state is not before:
                     ended = alert.state is AlertState.INACTIVE
@@ -101,7 +108,7 @@ def _ended(kpi: KPI, key: tuple[str, LabelSet, AlertKind], alert: OneAlert) -> E
         kind,
         alert.state,
         AlertState.INACTIVE,
-        (Reason.SERIES_GONE,) if labels or not kpi.by else (Reason.NO_LONGER_JUDGED, Reason.RECOVERED),
+        (Reason.SERIES_APPEARED,) if alert.stands_in else (Reason.SERIES_GONE,),
         None,
         None,
         alert.active_at,
@@ -134,26 +141,38 @@ def _step(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> N
 
 
 def _is_frozen(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> bool:
-    """Whether missing data leaves the alert as it is: while it is held, and what it says of a risk at all times."""
-    if row.verdict is not Verdict.NO_DATA:
-        alert.held_since = None
-        return False
+    """Whether missing data leaves the alert as it is: while it is held, and what it says of a risk at all times.
+
+    No time passes for it meanwhile: afterwards it has waited, or been clear, as long as before.
+    """
+    frozen = kpi.objective is not None and row.verdict is Verdict.NO_DATA and _freezes(kpi, kind, row, now)
+    if frozen:
+        alert.held_since = now if alert.held_since is None else alert.held_since
+    elif alert.held_since is not None:
+        frozen_for, alert.held_since = now - alert.held_since, None
+        if alert.state is AlertState.PENDING:
+            alert.active_at += frozen_for
+        if alert.clear_since is not None:
+            alert.clear_since += frozen_for
+    return frozen
+
+
+def _freezes(kpi: KPI, kind: AlertKind, row: Row, now: float) -> bool:
     if kind is AlertKind.RISK:
         return kpi.no_data.then is not NoDataThen.OK
-    if kpi.no_data.then is not NoDataThen.HOLD:
-        return False
-    alert.held_since = now if alert.held_since is None else alert.held_since
-    return now - alert.held_since < kpi.no_data.hold_for_seconds
+    return kpi.no_data.then is NoDataThen.HOLD and now - row.since < kpi.no_data.hold_for_seconds
 
 
 def _condition(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row) -> bool:
-    if row.verdict is Verdict.NO_DATA and kpi.no_data.then is NoDataThen.OK:
+    if kpi.objective is None or (row.verdict is Verdict.NO_DATA and kpi.no_data.then is NoDataThen.OK):
         return False
     if kind is AlertKind.RISK:
         active = alert.state is not AlertState.INACTIVE
         return row.verdict is Verdict.AT_RISK or (active and row.verdict is Verdict.MISSED)
     if row.verdict in (Verdict.MISSED, Verdict.NO_DATA):
         return True
-    if alert.state is AlertState.FIRING and kpi.resolve is not None and row.verdict in _JUDGED_FINE:
-        return row.value is not None and not meets(kpi.resolve, row.value)
+    if alert.state is AlertState.FIRING and kpi.resolve is not None:
+        if row.verdict is Verdict.INSUFFICIENT:
+            return True
+        return row.verdict in _JUDGED_FINE and row.value is not None and not meets(kpi.resolve, row.value)
     return False

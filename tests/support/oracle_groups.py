@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Single
+from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Single, WindowKind
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import Reason
 from tests.support import oracle_measures as measures
 from tests.support.oracle_history import History, Series, grouped, matches
 from tests.support.oracle_measures import Span
+
+_SAMPLED = (Reducer.MIN, Reducer.MAX, Reducer.MEAN)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,49 @@ def measure_single(kpi: KPI, group: list[Series], history: History, span: Span, 
         return Measured(missing=(*unseen, Reason.NEVER_SEEN if kpi.expect else Reason.NO_SERIES))
     fresh = [series for series in group if measures.is_fresh(series, span)]
     measured = _fold(kpi, fresh or group, group, history, span)
-    return measured if fresh else replace(measured, missing=_stale_reasons(group, history, span))
+    if not fresh:
+        return replace(measured, missing=_stale_reasons(group, history, span))
+    silent = _silence_that_matters(kpi, fresh, group, measured, span)
+    return replace(measured, missing=_stale_reasons(silent, history, span)) if silent else measured
+
+
+def _silence_that_matters(
+    kpi: KPI, fresh: list[Series], group: list[Series], measured: Measured, span: Span
+) -> list[Series]:
+    """Return the silent series for which a group has no data although it has fresh ones.
+
+    Either nothing at all was sampled within a sliding window, or the value is fine only because they say nothing.
+    """
+    reducer, objective = kpi.measure.reducer, kpi.objective
+    if reducer in _SAMPLED:
+        sampled = any(measures.inside(series, span) for series in group)
+        return [] if sampled or kpi.measure.window.kind is WindowKind.SPRINT else group
+    silent = _remembered(kpi, group, span)
+    if objective is None or not silent:
+        return []
+    if reducer is Reducer.LAST:
+        if measured.value is None or not measures.meets(objective, measured.value):
+            return []
+        newest = [series.samples[-1][1] for series in [*fresh, *silent]]
+        if measures.how_to_combine(kpi) is None:
+            return [] if all(measures.meets(objective, value) for value in newest) else silent
+        return [] if measures.meets(objective, _combine(kpi, newest)) else silent
+    if reducer is Reducer.DELTA and measured.value is not None and not measures.meets(objective, measured.value):
+        alone = [measures.delta(series, span, kpi.baseline) for series in fresh]
+        without = _combine(kpi, [value for value in alone if value is not None])
+        return silent if measures.meets(objective, without) else []
+    return []
+
+
+def _remembered(kpi: KPI, group: list[Series], span: Span) -> list[Series]:
+    """Return the stale series of a group whose last values still count; for a delta those that gained anything."""
+    silent = [
+        series for series in group if not measures.is_fresh(series, span) and not measures.forgotten(series, kpi, span)
+    ]
+    if kpi.measure.reducer is not Reducer.DELTA:
+        return silent
+    known = [series for series in silent if measures.delta(series, span, kpi.baseline) is not None]
+    return [series for series in known if measures.baseline_of(series, span) or measures.inside(series, span)]
 
 
 def _stale_reasons(group: list[Series], history: History, span: Span) -> tuple[Reason, ...]:
@@ -45,7 +89,8 @@ def _stale_reasons(group: list[Series], history: History, span: Span) -> tuple[R
 def _fold(kpi: KPI, fresh: list[Series], group: list[Series], history: History, span: Span) -> Measured:
     """Measure each series, then fold; ``total`` of a bool folds first. ``fresh`` is never empty.
 
-    Where events are counted, series that have ended count with what they had; elsewhere only fresh ones are folded.
+    Where events are counted, series that have ended count with what they had; so they do where a window's samples
+    are reduced, and in a delta until they are forgotten. Of ``last`` only fresh ones are folded.
     """
     reducer, how = kpi.measure.reducer, measures.how_to_combine(kpi)
     if reducer is Reducer.LAST:
@@ -57,6 +102,10 @@ def _fold(kpi: KPI, fresh: list[Series], group: list[Series], history: History, 
         used = group
     elif reducer in (Reducer.INCREASE, Reducer.TOTAL):
         used = _that_count(group, span) or fresh
+    elif reducer in _SAMPLED:
+        used = group
+    elif reducer is Reducer.DELTA and fresh is not group:
+        used = [*fresh, *_remembered(kpi, group, span)]
     count = sum(len(measures.inside(series, span)) for series in used)
     if measures.counts_true_time(kpi) and how is Combine.MAX:
         true = [interval for series in used for interval in measures.true_intervals(series, span)]
@@ -65,15 +114,17 @@ def _fold(kpi: KPI, fresh: list[Series], group: list[Series], history: History, 
     values = [_measure_series(kpi, series, history, span) for series in used]
     seen_of_each = [measures.observed_intervals(series, span, history) for series in fresh]
     coverage = _least([measures.coverage_of(seen, span) for seen in seen_of_each])
-    if reducer in (Reducer.MIN, Reducer.MAX, Reducer.MEAN):
+    if reducer in _SAMPLED:
         values = [value for value in values if value is not None]
         if not values:
             return Measured(samples=0, coverage=coverage, problem=(Reason.BELOW_MIN_SAMPLES,))
     if how is None and len(values) > 1:
         return Measured(samples=count, coverage=coverage, problem=(Reason.SEVERAL_SERIES,))
-    if None in values:
+    known = [value for value in values if value is not None]
+    least = _combine(kpi, known) if known and how in (Combine.SUM, Combine.MAX) else None
+    if None in values and not measures.exceeded(kpi, least):
         return Measured(samples=count, coverage=coverage, problem=(Reason.NO_BASELINE,))
-    return Measured(_combine(kpi, [value for value in values if value is not None]), count, coverage)
+    return Measured(_combine(kpi, known), count, coverage)
 
 
 def _that_count(group: list[Series], span: Span) -> list[Series]:

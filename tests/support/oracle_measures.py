@@ -57,6 +57,28 @@ def is_fresh(series: Series, span: Span) -> bool:
     return span.now - series.newest_at <= span.after
 
 
+def forgotten(series: Series, kpi: KPI, span: Span) -> bool:
+    """Whether a series that its source no longer has was last sampled over ``forget_after`` ago."""
+    return series.gone and not is_fresh(series, span) and span.now - series.newest_at > kpi.forget_after_seconds
+
+
+def exceeded(kpi: KPI, value: float | None) -> bool:
+    """Whether an increase or total is beyond its upper limit, where no further sample can take it back."""
+    objective = kpi.objective
+    if objective is None or value is None or kpi.measure.reducer not in (Reducer.INCREASE, Reducer.TOTAL):
+        return False
+    match objective.op:
+        case Op.AT_MOST | Op.EQUALS:
+            return value > objective.bound
+        case Op.BELOW:
+            return value >= objective.bound
+        case Op.BETWEEN:
+            assert objective.upper is not None
+            return value > objective.upper
+        case _:
+            return False
+
+
 def baseline_of(series: Series, span: Span) -> Sample | None:
     """Return the last sample at or before the window's start, if it was fresh there."""
     before = [(at, value) for at, value in series.samples if at <= span.opened]

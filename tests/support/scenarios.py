@@ -243,7 +243,7 @@ def _kpis(draw: st.DrawFn, family: str, kpi_id: str) -> KPI:
     fields: dict[str, Any] = {
         "by": by,
         "type": _TYPES.get(family) or IndicatorType(family),
-        "interval_seconds": draw(st.sampled_from([30.0, 60.0])),
+        "interval_seconds": draw(st.sampled_from([30.0, 60.0, 60.0, 120.0])),
         "min_coverage": draw(st.sampled_from([0.9, 0.0, 0.5, 1.0])),
         "forget_after_seconds": draw(st.sampled_from([86_400.0, 600.0, 400.0])),
         "for_seconds": draw(st.sampled_from([0.0, 60.0, 130.0])),
@@ -259,8 +259,10 @@ def _kpis(draw: st.DrawFn, family: str, kpi_id: str) -> KPI:
         fields["combine"] = draw(st.sampled_from(_COMBINES[family]))
         if measure.startswith("total") and family == "bool":
             fields["combine"] = draw(st.sampled_from([Combine.SUM, Combine.MAX]))
-    if by == ("system",) and draw(st.booleans()):
-        fields["expect"] = (Expected("system", draw(st.sampled_from([("fs",), ("xai2",), ("fs", "xai2")]))),)
+    if by and draw(st.booleans()):
+        fields["expect"] = (
+            Expected("system", draw(st.sampled_from([("fs",), ("xai2",), ("fs", "xai2"), ("predictive",)]))),
+        )
     if draw(st.integers(0, 3)) == 3:
         fields["min_samples"] = draw(st.integers(1, 4))
     if family == "ratio" and draw(st.booleans()):

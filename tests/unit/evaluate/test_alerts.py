@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import pytest
 
 from slo_guard.clock import from_unix
 from slo_guard.domain.alerts import AlertKind
-from slo_guard.domain.kpi import KPI, NoData, NoDataThen, Plan
-from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
-from slo_guard.domain.readings import IndicatorType, Observation
+from slo_guard.domain.kpi import Combine, Expected, NoData, NoDataThen
+from slo_guard.domain.ports import StoredObservation
+from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.verdicts import AlertState
 from slo_guard.evaluate import EvaluationState, evaluate
 from tests.support.builders import (
@@ -24,34 +22,11 @@ from tests.support.builders import (
     labels,
     numbered,
 )
+from tests.support.stories import samples, story
 
 T0 = SPRINT_START
 FS, XAI = labels("system=fs"), labels("system=xai2")
 LIMIT = an_objective("at_most", 1.16)
-
-
-def story(
-    plan: Plan | KPI, observations: Iterable[Observation], times: Sequence[float], state: EvaluationState | None = None
-) -> list[tuple[float, str, str, str]]:
-    """Evaluate at T0 + each of ``times``; return (seconds after T0, from, to, reason) of each transition."""
-    plan = plan if isinstance(plan, Plan) else a_plan(plan)
-    state = state or EvaluationState.fresh()
-    waiting = [item for item in numbered(observations) if item.id > state.reading_cursor]
-    told = []
-    for time in times:
-        now = T0 + time
-        news = [item for item in waiting if item.observation.seen_at <= now]
-        waiting = [item for item in waiting if item.observation.seen_at > now]
-        told += [
-            (each.at - T0, each.from_state.label, each.to_state.label, each.reason.value)
-            for each in evaluate(plan, news, state, from_unix(now)).transitions
-        ]
-    return told
-
-
-def samples(values: Sequence[float | None], step: float = 60.0, start: float = 0.0) -> list[Observation]:
-    """Return one sample a step, none where None stands."""
-    return [a_frame("a", T0 + start + step * n, value) for n, value in enumerate(values) if value is not None]
 
 
 MINUTES = [60.0 * n for n in range(12)]
@@ -163,6 +138,58 @@ def test_at_risk_raises_the_quieter_alert_and_a_breach_does_not_resolve_it():
     ]
 
 
+def test_firing_alert_with_a_resolve_bound_does_not_end_because_nothing_can_be_judged():
+    """It resolves only at `resolve`: too little traffic says nothing of that."""
+    kpi = a_kpi(
+        measure="ratio over 3m", objective=an_objective("below", 0.1), resolve=an_objective("below", 0.05), min_total=5
+    )
+    parts = [a_frame("part", T0 + 60 * n, value) for n, value in enumerate([0, 5, 5, 5, 5, 5, 5, 5])]
+    totals = [a_frame("total", T0 + 60 * n, value) for n, value in enumerate([0, 10, 10, 10, 10, 10, 10, 30])]
+
+    told = story(kpi, [*parts, *totals], MINUTES[:8])
+
+    assert told == [(60, "inactive", "firing", "objective_missed"), (420, "firing", "inactive", "recovered")]
+
+
+@pytest.mark.parametrize("then", list(NoDataThen))
+def test_kpi_without_an_objective_never_alerts(then):
+    """A number to watch is not a number to page about, and neither is its absence."""
+    assert story(a_kpi(no_data=NoData(60.0, then, 60.0), min_samples=5), samples([1]), MINUTES) == []
+
+
+@pytest.mark.parametrize(
+    ("combine", "values"), [(None, (9.0, 0.5)), (Combine.SUM, (1.0, 0.5)), (Combine.MEAN, (9.0, 0.5))]
+)
+def test_breaching_series_that_falls_silent_goes_on_firing(combine, values):
+    """The worst pod crashed: that the others are fine is no recovery."""
+    kpi = a_kpi(objective=LIMIT, combine=combine, no_data=NoData(60.0))
+    frames = [a_frame("a", T0, {FS: values[0], XAI: values[1]})]
+    frames += [a_frame("a", T0 + 60 * n, {XAI: values[1]}) for n in range(1, 6)]
+
+    told = story(kpi, frames, MINUTES[:6])
+
+    assert told == [(0, "inactive", "firing", "objective_missed")]
+
+
+def test_healthy_series_that_falls_silent_changes_nothing():
+    """Pods come and go all day."""
+    kpi = a_kpi(objective=LIMIT, no_data=NoData(60.0))
+    frames = [a_frame("a", T0, {FS: 1.0, XAI: 0.5})]
+    frames += [a_frame("a", T0 + 60 * n, {XAI: 0.5}) for n in range(1, 6)]
+
+    assert story(kpi, frames, MINUTES[:6]) == []
+
+
+def test_firing_alert_over_a_short_window_is_not_resolved_by_silence():
+    """The window is empty long before the sample is stale: that is no data, and no end."""
+    kpi = a_kpi(measure="max over 1m", objective=LIMIT)
+    silence = [a_frame("a", T0 + 30 * n, {FS: None}) for n in range(4, 14)]
+
+    told = story(kpi, [*samples([5, 5, 5, 5], step=30), *silence], [30.0 * n for n in range(14)])
+
+    assert told == [(0, "inactive", "firing", "objective_missed")]
+
+
 def test_each_series_has_its_own_alert():
     """One system's recovery says nothing about another's."""
     kpi = a_kpi(objective=LIMIT, by=("system",))
@@ -184,14 +211,25 @@ def test_series_that_is_forgotten_ends_its_alert_as_gone():
     assert told == [(0, "inactive", "firing", "objective_missed"), (300, "firing", "inactive", "series_gone")]
 
 
-def test_alert_of_a_kpi_without_series_ends_when_series_come():
-    """The placeholder's alert is over once there is something to judge."""
-    kpi = a_kpi(objective=LIMIT, by=("system",))
-    frames = [a_frame("a", T0, {}), a_frame("a", T0 + 60, {FS: 1.0})]
+@pytest.mark.parametrize("value", [1.0, 9.0])
+def test_alert_of_a_kpi_without_series_ends_when_series_come_and_nothing_is_called_recovered(value):
+    """The placeholder's alert is over once there is something to judge, however that is judged."""
+    kpi = a_kpi(objective=LIMIT, by=("system",), for_seconds=300)
+    frames = [a_frame("a", T0, {}), a_frame("a", T0 + 60, {FS: value})]
 
     told = story(kpi, frames, MINUTES[:2])
 
-    assert told == [(0, "inactive", "firing", "no_series"), (60, "firing", "inactive", "recovered")]
+    assert told[:2] == [(0, "inactive", "firing", "no_series"), (60, "firing", "inactive", "series_appeared")]
+
+
+def test_alert_of_missing_expected_series_ends_when_one_of_them_comes():
+    """Any region's series will do where only the system is expected."""
+    kpi = a_kpi(objective=LIMIT, by=("region", "system"), expect=(Expected("system", ("fs",)),))
+    frames = [a_frame("a", T0, {}), a_frame("a", T0 + 60, {labels("region=us,system=fs"): 1.0})]
+
+    told = story(kpi, frames, MINUTES[:2])
+
+    assert told == [(0, "inactive", "firing", "never_seen"), (60, "firing", "inactive", "series_appeared")]
 
 
 def test_removed_rule_ends_its_alert_as_removed():
@@ -228,40 +266,3 @@ def test_time_that_goes_back_is_skipped_and_nothing_is_lost():
     assert skipped.skipped
     assert skipped.verdicts == ()
     assert [each.to_state for each in taken.transitions] == [AlertState.FIRING]
-
-
-@pytest.mark.parametrize(("gap", "fires_at"), [(120.0, 300.0), (360.0, 660.0)])
-def test_unobserved_time_restarts_a_pending_alert_only_when_it_was_long(gap, fires_at):
-    """After a long outage nobody knows whether the condition held; after a short one `for` goes on."""
-    kpi = a_kpi(objective=LIMIT, for_seconds=300, no_data=NoData(300.0))
-    plan, state = a_plan(kpi), EvaluationState.fresh()
-    values = samples([2] * 20)
-    story(plan, values[:1], [0.0], state)
-    times = [gap + 60 * n for n in range(8)]
-
-    told = story(plan, values, times, state)
-
-    assert [(time, to) for time, _, to, _ in told] == [(fires_at, "firing")]
-
-
-def test_restored_state_goes_on_where_it_stood():
-    """A restart in the middle of `for` must fire at the same instant, and a firing alert must not fire twice."""
-    kpi = a_kpi(objective=LIMIT, for_seconds=180, by=("system",))
-    frames = numbered(a_frame("a", T0 + 60 * n, {FS: 2.0, XAI: 1.0 + (n > 2)}) for n in range(8))
-    straight = EvaluationState.fresh()
-    whole = [evaluate(a_plan(kpi), [frame], straight, from_unix(T0 + 60 * n)) for n, frame in enumerate(frames)]
-
-    state, kept, told = EvaluationState.fresh(), {}, []
-    memories, evaluated = {}, {}
-    for n, frame in enumerate(frames):
-        record = evaluate(a_plan(kpi), [frame], state, from_unix(T0 + 60 * n)).record
-        told += record.transitions
-        kept |= record.alerts
-        memories |= {(memory.sprint, memory.kpi): memory for memory in record.memories}
-        evaluated |= dict.fromkeys(record.evaluated, record.at)
-        alive = {key: alert for key, alert in kept.items() if alert is not None}
-        stored = PersistedEvaluation(record.at, record.reading_cursor, state.last_seq, alive, memories, evaluated)
-        state = EvaluationState.restored(a_plan(kpi), stored, frames[: n + 1])
-
-    assert told == [each for result in whole for each in result.transitions]
-    assert len(told) == 4

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import pytest
 
 from slo_guard.clock import from_unix
-from slo_guard.domain.kpi import KPI, Combine, Expected, Matcher, MatchOp, Selection, Single
+from slo_guard.domain.kpi import Combine, Expected, Matcher, MatchOp, Selection, Single
 from slo_guard.domain.readings import IndicatorType, Observation
-from slo_guard.domain.verdicts import Reason, Verdict, VerdictFrame
+from slo_guard.domain.verdicts import Reason, Verdict
 from slo_guard.evaluate import EvaluationState, evaluate
 from tests.support.builders import (
     SPRINT_END,
@@ -24,16 +24,11 @@ from tests.support.builders import (
     labels,
     numbered,
 )
+from tests.support.stories import judged
 
 T0 = SPRINT_START
 MINUTE = 60.0
 FS, XAI, PRED = (labels(f"system={name}") for name in ("fs", "xai2", "predictive"))
-
-
-def judged(kpi: KPI, observations: Iterable[Observation], now: float) -> VerdictFrame:
-    """Evaluate one KPI once, at ``now``, over everything seen by then."""
-    result = evaluate(a_plan(kpi), numbered(observations), EvaluationState.fresh(), from_unix(now))
-    return result.verdicts[0]
 
 
 def counted(values: Iterable[float], start: float = T0, step: float = MINUTE) -> list[Observation]:
@@ -101,6 +96,24 @@ def test_series_born_while_the_source_failed_has_no_baseline():
     frame = judged(kpi, observations, T0 + 2 * MINUTE)
 
     assert frame.row(0).reason is Reason.NO_BASELINE
+
+
+def test_limit_that_some_series_break_is_broken_whatever_another_may_add():
+    """A new series of unknown increase can only add: it must not turn two Sev-1 into "cannot say"."""
+    kpi = a_kpi(measure="increase over sprint", objective=an_objective("at_most", 1))
+    before = [a_frame("a", T0 + MINUTE * step, {FS: float(step)}) for step in range(3)]
+    after = [a_failure("a", T0 + 3 * MINUTE), a_frame("a", T0 + 4 * MINUTE, {FS: 2.0, XAI: 7.0})]
+
+    broken = judged(kpi, [*before, *after], T0 + 4 * MINUTE).row(0)
+    open_still = judged(
+        a_kpi(measure="increase over sprint", objective=an_objective("at_most", 2)), [*before, *after], T0 + 4 * MINUTE
+    ).row(0)
+    goal = judged(
+        a_kpi(measure="increase over sprint", objective=an_objective("at_least", 1)), [*before, *after], T0 + 4 * MINUTE
+    ).row(0)
+
+    assert (broken.verdict, broken.value) == (Verdict.MISSED, 2.0)
+    assert [row.reason for row in (open_still, goal)] == [Reason.NO_BASELINE, Reason.NO_BASELINE]
 
 
 def test_ratio_is_one_of_sums_and_not_a_mean_of_ratios():
@@ -212,6 +225,39 @@ def test_expected_series_never_seen_is_no_data():
     assert rows[FS].verdict is Verdict.MET
     assert (rows[PRED].verdict, rows[PRED].reason) == (Verdict.NO_DATA, Reason.NEVER_SEEN)
     assert frame.worst is Verdict.NO_DATA
+
+
+def test_expected_label_of_several_is_satisfied_by_any_series_that_has_it():
+    """`expect: {system: [fs, xai2]}` asks for the systems, wherever they run."""
+    kpi = a_kpi(
+        objective=an_objective("at_most", 1.0), by=("region", "system"), expect=(Expected("system", ("fs", "xai2")),)
+    )
+
+    frame = judged(kpi, [a_frame("a", T0, {labels("region=us,system=fs"): 0.5})], T0 + 1)
+
+    rows = {frame.row(position).labels: frame.row(position).verdict for position in range(len(frame.index))}
+    assert rows == {
+        labels("region=us,system=fs"): Verdict.MET,
+        (("region", ""), ("system", "xai2")): Verdict.NO_DATA,
+    }
+
+
+def test_expected_sign_off_of_one_label_is_given_by_any_that_agrees():
+    """A drill in any region is a drill of the system."""
+    kpi = a_kpi(
+        type=IndicatorType.BOOL,
+        objective=an_objective("is", True),
+        by=("region", "system"),
+        expect=(Expected("system", ("fs", "xai2")),),
+    )
+
+    frame = judged(kpi, [an_evidence("a", T0, a_sign_off(T0 - 10, "region=us,system=fs"))], T0 + 1)
+
+    rows = {frame.row(position).labels: frame.row(position).verdict for position in range(len(frame.index))}
+    assert rows == {
+        labels("region=us,system=fs"): Verdict.MET,
+        (("region", ""), ("system", "xai2")): Verdict.MISSED,
+    }
 
 
 def test_expected_series_may_come_from_another_indicator():

@@ -145,7 +145,14 @@ def test_the_last_recovery_leaves_nothing_to_remember() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [Reason.NO_LONGER_JUDGED, Reason.NO_DATA_IS_OK, Reason.SERIES_GONE, Reason.RULE_REMOVED]
+    "reason",
+    [
+        Reason.SERIES_GONE,
+        Reason.SERIES_APPEARED,
+        Reason.NO_LONGER_JUDGED,
+        Reason.NO_DATA_IS_OK,
+        Reason.RULE_REMOVED,
+    ],
 )
 def test_an_end_that_is_no_recovery_is_told_as_an_end(reason: Reason) -> None:
     """Silence is never green, in messages either."""

@@ -73,7 +73,14 @@ def test_the_headline_says_in_words_what_happened(changes: dict[str, Any], expec
 
 
 @pytest.mark.parametrize(
-    "reason", [Reason.SERIES_GONE, Reason.NO_LONGER_JUDGED, Reason.NO_DATA_IS_OK, Reason.RULE_REMOVED]
+    "reason",
+    [
+        Reason.SERIES_GONE,
+        Reason.SERIES_APPEARED,
+        Reason.NO_LONGER_JUDGED,
+        Reason.NO_DATA_IS_OK,
+        Reason.RULE_REMOVED,
+    ],
 )
 def test_an_end_without_recovery_never_speaks_of_recovery(reason: Reason) -> None:
     """Somebody would close the incident."""
