@@ -43,6 +43,16 @@ def checked_url(url: str) -> str:
     return url
 
 
+def same_origin(one: str, other: str) -> bool:
+    """Whether two usable URLs have the same scheme, host and port: what one is told, the other may be told."""
+    return _origin(one) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
 HttpUrl = Annotated[str, AfterValidator(checked_url)]
 """An http or https URL without user and password, for option models."""
 

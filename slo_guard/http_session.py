@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import orjson
 import requests
@@ -22,9 +22,9 @@ from requests.structures import CaseInsensitiveDict
 from slo_guard.clock import monotonic
 from slo_guard.errors import SecretError, SloGuardError
 from slo_guard.http_deadline import DeadlineAdapter, Gunzip, reads_limited
-from slo_guard.http_options import HttpOptions, HttpUrl, TlsOptions, checked_url, masked_url
+from slo_guard.http_options import HttpOptions, HttpUrl, TlsOptions, checked_url, masked_url, same_origin
 
-__all__ = ["HttpError", "HttpOptions", "HttpSession", "HttpUrl", "Response", "masked_url"]
+__all__ = ["HttpError", "HttpOptions", "HttpSession", "HttpUrl", "Response", "checked_url", "masked_url", "same_origin"]
 
 MAX_REDIRECTS: Final = 3
 _RETRIED_STATUSES: Final = frozenset({502, 503, 504})
@@ -150,7 +150,7 @@ class HttpSession:
     ) -> Response:
         target, query = url, params
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._once("GET", target, query, None, headers, ends, trusted=_origin(target) == _origin(url))
+            answer = self._once("GET", target, query, None, headers, ends, trusted=same_origin(target, url))
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
@@ -278,11 +278,6 @@ class HttpSession:
 
     def _shown(self, url: str) -> str:
         return masked_url(url, show_path=self._show_path)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _may_follow(before: str, after: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slo_guard.collect.evidence import EvidenceOptions, build_evidence
+from slo_guard.collect.json_api import JsonOptions, build_json
 from slo_guard.collect.options import CollectorOptions
 from slo_guard.collect.prometheus import PrometheusOptions, build_prometheus
 from slo_guard.collect.scrape import ScrapeOptions, build_scrape
@@ -34,6 +35,7 @@ class CollectorType:
 COLLECTORS: Mapping[str, CollectorType] = {
     "prometheus": CollectorType(PrometheusOptions, build_prometheus),
     "scrape": CollectorType(ScrapeOptions, build_scrape),
+    "json": CollectorType(JsonOptions, build_json),
     "evidence": CollectorType(EvidenceOptions, build_evidence),
 }
 """Collectors by the name that the config uses."""

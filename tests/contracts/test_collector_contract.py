@@ -101,6 +101,26 @@ def scrape_case(stack: ExitStack, _folder: Path) -> Case:
     return http_case(stack, "scrape", {"url": "/metrics", "indicators": indicators}, always(Reply(page)))
 
 
+def json_case(stack: ExitStack, _folder: Path) -> Case:
+    rows = b'{"rows":[{"system":"fs","ms":500,"total":3},{"system":"xai2","ms":"250","total":4}]}'
+    shared = {"rows": "rows", "labels": {"system": "system"}}
+    indicators = [
+        {"name": "latency", "type": "gauge", "unit": "ms", "value": "ms", **shared},
+        {"name": "incidents", "type": "counter", "value": "total", **shared},
+    ]
+    return http_case(stack, "json", {"url": "/rows", "indicators": indicators}, always(Reply(rows)))
+
+
+def json_paged_case(stack: ExitStack, _folder: Path) -> Case:
+    def page(request: Request) -> Reply:
+        number = int(request.params.get("page", "1"))
+        rows = b'{"system":"fs","ms":500}' if number == 1 else b'{"system":"xai2","ms":"250"}' if number == 2 else b""
+        return Reply(b"[%s]" % rows)
+
+    indicators = [{"name": "latency", "type": "gauge", "unit": "ms", "value": "ms", "labels": {"system": "system"}}]
+    return http_case(stack, "json", {"paging": {"page": {"param": "page"}}, "indicators": indicators}, page)
+
+
 def evidence_case(_stack: ExitStack, folder: Path) -> Case:
     file = folder / "evidence.yaml"
 
@@ -131,6 +151,8 @@ def fake_case(_stack: ExitStack, _folder: Path) -> Case:
 CASES: dict[str, Callable[[ExitStack, Path], Case]] = {
     "prometheus": prometheus_case,
     "scrape": scrape_case,
+    "json": json_case,
+    "json paged": json_paged_case,
     "evidence": evidence_case,
     "fake": fake_case,
 }
@@ -301,14 +323,14 @@ def test_a_strange_cursor_does_no_harm(case: Case, cursor: str):
     check_promises(case.collector, case.collector.collect(NOW, cursor))
 
 
-@pytest.mark.parametrize("type_name", ["prometheus", "scrape"])
+@pytest.mark.parametrize("type_name", ["prometheus", "scrape", "json"])
 def test_nobody_listening_is_a_failure(type_name: str):
     """The commonest fault of all."""
     kind = COLLECTORS[type_name]
     indicator = {
         "name": "latency",
         "type": "gauge",
-        **({"query": "m"} if type_name == "prometheus" else {"metric": "m"}),
+        **{"prometheus": {"query": "m"}, "scrape": {"metric": "m"}, "json": {"value": "m"}}[type_name],
     }
     with refusing_url() as url:
         options = {"name": "source", "type": type_name, "url": url, "timeout": "1s", "indicators": [indicator]}
