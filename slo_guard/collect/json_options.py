@@ -119,7 +119,7 @@ class JsonIndicator(RowIndicatorOptions):
 
     rows: Expression | None = Field(
         None,
-        description="JMESPath of the list of rows on each page; left out: the answer itself, as one row if it is no list.",
+        description="JMESPath of a page's list of rows; left out: the answer itself, as one row if it is no list.",
     )
     value: Expression | None = Field(
         None, description="JMESPath of the value within a row; an event without it counts 1."

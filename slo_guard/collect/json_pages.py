@@ -68,7 +68,8 @@ class PageReader:
         if paging.page is not None:
             if not rows:
                 return None
-            self._new_on(page, page.digest, f"is the same as an earlier one; is {paging.page.param!r} heeded?")
+            named = paging.page.param or paging.page.field
+            self._new_on(page, page.digest, f"is the same as an earlier one; does the source heed {named!r}?")
             self._allowed(page)
             return self._numbered(paging.page.start + page.number, page.number + 1)
         if paging.cursor is not None:
@@ -208,6 +209,8 @@ def next_link(header: str) -> str:
     """Return the target with ``rel=next`` of a Link header (RFC 8288), ``""`` if there is none."""
     for link in _LINK.finditer(header):
         for param in _LINK_PARAM.finditer(link[2]):
-            if param[1].lower() == "rel" and "next" in (param[2] or param[3] or "").lower().split():
-                return link[1].strip()
+            if param[1].lower() == "rel":
+                if "next" in (param[2] or param[3] or "").lower().split():
+                    return link[1].strip()
+                break
     return ""

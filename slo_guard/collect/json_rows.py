@@ -175,10 +175,7 @@ class IndicatorRows:
             self._taken.add(mark)
             self.table.add(row.labels, row.value, row.at)
         elif new is None:
-            return (
-                f"the event of {shown(row.at)} is older than the newest one by more than look_back: whether it was taken "
-                "cannot be told; make look_back longer"
-            )
+            return f"the event of {shown(row.at)} is too old to be told from those taken; make look_back longer"
         elif mark in self._taken:
             how = "give events an id" if row.identity is None else "its id stands in the answer before"
             return f"the event of {shown(row.at)} comes twice; {how}"
