@@ -34,6 +34,7 @@ class RowSelectors:
 
     def __init__(self, indicator: JsonIndicator) -> None:
         self.indicator = indicator
+        self.factor = indicator.factor
         self.rows = _selector(indicator.rows)
         self.value = _selector(indicator.value)
         self.time = _selector(None if indicator.time is None else indicator.time.path)
@@ -150,7 +151,7 @@ class IndicatorRows:
         find, chosen = self._run.evaluator.find, self._selectors
         labels = row_labels({name: find(selector, raw) for name, selector in chosen.labels.items()})
         value = 1.0 if chosen.value is None else row_value(find(chosen.value, raw), is_bool=self.table.is_bool)
-        if not math.isfinite(value * chosen.indicator.factor):
+        if not math.isfinite(value * chosen.factor):
             raise ValueError(f"the value is {value:g}, which is too large")
         at = self._run.now
         options = chosen.indicator.time
