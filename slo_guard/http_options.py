@@ -105,6 +105,15 @@ class AuthOptions(Options):
             )
         return self
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return every form in which a peer could send the secret back, the longest first. Raises ``SecretError``."""
+        # A scheme before it, as in "Bearer …", is no secret, and stands in many an honest message.
+        _, value = self.as_header()
+        found = {(value.partition(" ")[2] or value).rstrip("=")}
+        if self.basic is not None:
+            found.add(self.basic.password.reveal())
+        return tuple(sorted(found - {""}, key=len, reverse=True))
+
     def as_header(self) -> tuple[str, str]:
         """Return the header that authenticates, reading the secret now. Raises ``SecretError``."""
         if self.basic is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
+from itertools import takewhile
 from typing import Any, Final
 from urllib.parse import urljoin
 
@@ -31,10 +32,14 @@ _RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CHUNK: Final = 1 << 18
 _FIRST_BACKOFF_SECONDS: Final = 0.2
+_TELLING: Final = 4
+"""From how many characters on the beginning of a secret is taken for it."""
 
 
 class HttpError(SloGuardError):
     """A request brought no complete answer; ``reason`` is a stable short code, ``message`` names no secret.
+
+    ``status``: that of an answer whose headers did come, else None.
 
     Reasons: ``connect_failed``, ``timeout``, ``too_large``, ``tls_failed``, ``bad_url``, ``bad_header``,
     ``bad_answer`` (cut short, or not decodable), ``redirect_refused``, ``secret_missing``.
@@ -79,7 +84,10 @@ class HttpSession:
         *,
         deadline: float | None = None,
     ) -> Response:
-        """GET ``url``, following at most 3 redirects; authentication goes to the first origin only.
+        """GET ``url``, following at most 3 redirects.
+
+        Authentication, the client certificate and the configured headers go to the first origin only, and no longer
+        once another one has been asked: what that one sends back to the first is its own wish.
 
         Retries failed connections and 502, 503, 504 within ``total_timeout`` and ``deadline`` (on
         ``slo_guard.clock.monotonic``), whichever ends first. Raises ``HttpError``; any status is returned.
@@ -118,10 +126,17 @@ class HttpSession:
         )
 
     def scrubbed(self, text: str) -> str:
-        """Return ``text`` that a peer wrote, without the secret, should the peer have sent it back."""
-        for value in self._authentication_or_none().values():
-            for part in (value, value.partition(" ")[2]):
-                text = text.replace(part, "…") if part else text
+        """Return ``text`` that a peer wrote, without the secret, should the peer have sent it back.
+
+        A secret that was cut off goes as well, but for at most three characters.
+        """
+        auth = self._options.auth
+        try:
+            secrets = () if auth is None else auth.secrets()
+        except SecretError:
+            return text
+        for secret in secrets:
+            text = _without(text, secret)
         return text
 
     def close(self) -> None:
@@ -148,9 +163,10 @@ class HttpSession:
     def _follow(
         self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None, ends: float
     ) -> Response:
-        target, query = url, params
+        target, query, trusted = url, params, True
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._once("GET", target, query, None, headers, ends, trusted=same_origin(target, url))
+            trusted = trusted and same_origin(target, url)
+            answer = self._once("GET", target, query, None, headers, ends, trusted=trusted)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
@@ -182,6 +198,7 @@ class HttpSession:
         if trusted:
             sent.update(options.headers)
             sent.update(self._authentication())
+        status: int | None = None
         try:
             with reads_limited(ends, options.read_timeout):
                 prepared = self._session.prepare_request(
@@ -193,8 +210,9 @@ class HttpSession:
                     allow_redirects=False,
                     timeout=(min(options.connect_timeout, left), min(options.read_timeout, left)),
                     verify=_trusted(options.tls),
-                    cert=_client_certificate(options.tls),
+                    cert=_client_certificate(options.tls) if trusted else None,
                 )
+                status = answer.status_code
                 with answer:
                     content = self._body(answer, url)
         except HttpError:
@@ -207,7 +225,7 @@ class HttpSession:
             ValueError,
             zlib.error,
         ) as error:
-            raise self._named(error, url, ends) from None
+            raise self._named(error, url, ends, status) from None
         names = {name.lower(): value for name, value in answer.headers.items()}
         return Response(answer.status_code, names, content, self._shown(url))
 
@@ -219,12 +237,6 @@ class HttpSession:
         except SecretError as error:
             raise HttpError("secret_missing", str(error)) from None
         return {name: value}
-
-    def _authentication_or_none(self) -> dict[str, str]:
-        try:
-            return self._authentication()
-        except HttpError:
-            return {}
 
     def _body(self, answer: requests.Response, url: str) -> bytes:
         """Read and decompress within the size limit.
@@ -253,8 +265,11 @@ class HttpSession:
             raise HttpError("bad_answer", f"{self._shown(url)}: the compressed answer is cut short", answer.status_code)
         return b"".join(chunks)
 
-    def _named(self, error: Exception, url: str, ends: float) -> HttpError:
-        """Name what went wrong. The text of ``error`` is not used: it may hold the query, a header or a password."""
+    def _named(self, error: Exception, url: str, ends: float, status: int | None) -> HttpError:
+        """Name what went wrong. The text of ``error`` is not used: it may hold the query, a header or a password.
+
+        ``status``: that of an answer whose headers came before it went wrong; it says what became of a request.
+        """
         shown = self._shown(url)
         roots = _causes(error)
         if isinstance(error, requests.exceptions.InvalidHeader | UnicodeError):
@@ -263,21 +278,32 @@ class HttpSession:
             error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError
         ):
             wanted = "connection" if isinstance(error, requests.exceptions.ConnectTimeout) else "complete answer"
-            return HttpError("timeout", f"{shown}: no {wanted} in time")
+            return HttpError("timeout", f"{shown}: no {wanted} in time", status)
         if isinstance(error, requests.exceptions.SSLError):
-            return HttpError("tls_failed", f"{shown}: TLS failed: {_words(roots)}")
+            return HttpError("tls_failed", f"{shown}: TLS failed: {_words(roots)}", status)
         if isinstance(error, urllib3.exceptions.HTTPError | HTTPException | zlib.error) or any(
             isinstance(root, HTTPException) and not isinstance(root, RemoteDisconnected) for root in roots
         ):
-            return HttpError("bad_answer", f"{shown}: the answer is cut short or is not HTTP")
+            return HttpError("bad_answer", f"{shown}: the answer is cut short or is not HTTP", status)
         if isinstance(error, requests.exceptions.ConnectionError):
-            return HttpError("connect_failed", f"cannot connect to {shown}: {_words(roots)}")
+            return HttpError("connect_failed", f"cannot connect to {shown}: {_words(roots)}", status)
         if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
             return HttpError("tls_failed", f"{shown}: ca_file, cert_file or key_file cannot be read")
         return HttpError("bad_url", f"{shown}: not a usable URL ({type(error).__name__})")
 
     def _shown(self, url: str) -> str:
         return masked_url(url, show_path=self._show_path)
+
+
+def _without(text: str, secret: str) -> str:
+    """Return ``text`` with all that begins as ``secret`` does replaced as far as it goes on like it."""
+    head = secret[:_TELLING]
+    at = text.find(head)
+    while at >= 0:
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text[at:], secret, strict=False)))
+        text = f"{text[:at]}…{text[at + same :]}"
+        at = text.find(head, at + 1)
+    return text
 
 
 def _may_follow(before: str, after: str) -> bool:

@@ -43,8 +43,10 @@ def configure(level: str = "info", style: str = "console") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
-    for noisy in ("apscheduler", "uvicorn", "urllib3", "alembic"):
+    for noisy in ("apscheduler", "uvicorn", "alembic"):
         logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.WARNING))
+    # Its warnings name whole URLs, with the path that is a webhook's secret; what they say, HttpError says too.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 def _timestamp(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

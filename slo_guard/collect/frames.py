@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
 import orjson
 
-from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IntArray
+from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IntArray, Observation, Reading
 from slo_guard.domain.series import EMPTY_INDEX, LabelSet, SeriesIndex
 
 _EXAMPLE_LENGTH = 200
@@ -34,6 +34,14 @@ class Rejections:
             self.count += count
             if self.example is None and example is not None:
                 self.example = example[:_EXAMPLE_LENGTH]
+
+
+def scrubbed_examples(observations: Iterable[Observation], scrub: Callable[[str], str]) -> tuple[Observation, ...]:
+    """Return ``observations``, their examples as ``scrub`` leaves what a peer wrote."""
+    return tuple(
+        replace(item, example=scrub(item.example)) if isinstance(item, Reading) and item.example is not None else item
+        for item in observations
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from typing import Final
 
 from slo_guard.clock import monotonic
 from slo_guard.collect.backfill import Progress, decode_progress, encode_progress
+from slo_guard.collect.frames import scrubbed_examples
 from slo_guard.collect.prometheus_options import PrometheusOptions
 from slo_guard.collect.prometheus_query import Part, Query
 from slo_guard.domain.readings import Collection, IndicatorSpec
@@ -62,7 +63,7 @@ class PrometheusCollector:
                 run.cancel()
                 parts.append(query.failed(now, before.get(query.name, Progress()), "timeout", "no answer in time"))
         after = {query.name: part.progress for query, part in zip(self._queries, parts, strict=True)}
-        observations = tuple(item for part in parts for item in part.observations)
+        observations = scrubbed_examples((item for part in parts for item in part.observations), self._session.scrubbed)
         return Collection(self.name, now, observations, encode_progress(after))
 
     def _start(self, now: float, before: Mapping[str, Progress], ends: float) -> list[Future[Part]]:

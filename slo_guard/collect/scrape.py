@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from slo_guard.clock import monotonic
 from slo_guard.collect.exposition import ACCEPT, Page, PageParser, Series
-from slo_guard.collect.frames import Rejections, SeriesLayout, gauge_frame, layout_of
+from slo_guard.collect.frames import Rejections, SeriesLayout, gauge_frame, layout_of, scrubbed_examples
 from slo_guard.collect.histograms import BucketLayout, bucket_layout
 from slo_guard.collect.matching import SeriesMatch, parse_where
 from slo_guard.collect.options import HttpSourceOptions, IndicatorOptions, unique_names
@@ -108,7 +108,7 @@ class ScrapeCollector:
                 if begins in selection.names or (not begins and selection is self._selections[0]):
                     rejected.add(wrong.count, wrong.example)
             readings += selection.readings(page, now, rejected)
-        return Collection(self.name, now, tuple(readings))
+        return Collection(self.name, now, scrubbed_examples(readings, self._session.scrubbed))
 
     def close(self) -> None:
         """Release connections; idempotent."""

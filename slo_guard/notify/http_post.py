@@ -2,7 +2,7 @@
 
 | answer | the message |
 |---|---|
-| 2xx | is delivered |
+| 2xx | is delivered, also where the rest of the answer cannot be read |
 | 408, 425, 429, 5xx, no connection, no answer in time | is sent again with backoff, ``Retry-After`` obeyed |
 | 3xx, 401, 403, 404, 405, 407, 410 | waits five minutes and is sent again: the address or its rights are |
 | | wrong, which says nothing of the message; it must not be lost until somebody mends the config |
@@ -50,7 +50,7 @@ class JsonPoster:
     def post(self, body: Mapping[str, Any], key: str) -> Response:
         """Send ``body`` once with ``key`` as ``Idempotency-Key`` and return the answer, whatever its status.
 
-        Raises ``TransientDeliveryError`` when no answer came.
+        One whose body could not be read has an empty one. Raises ``TransientDeliveryError`` when no answer came.
         """
         # Not orjson: a lone surrogate in a label must be replaced, not refuse the whole message.
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -59,7 +59,7 @@ class JsonPoster:
             return self._session.post(self._url(), content=content, headers=headers)
         except HttpError as error:
             if error.status is not None:
-                # The answer's body could not be read, but its status says what became of the message.
+                # The answer's body broke off or was too slow, but its status says what became of the message.
                 return Response(error.status, {}, b"", "")
             raise TransientDeliveryError(error.reason, str(error)) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import shutil
 import ssl
 import subprocess
@@ -10,8 +11,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+import structlog
 from pydantic import ValidationError
 
+from slo_guard import logs
 from slo_guard.clock import monotonic
 from slo_guard.http_session import HttpError, HttpOptions, HttpSession, masked_url
 from tests.support.http_sources import (
@@ -178,6 +181,23 @@ def test_a_redirect_to_another_host_gets_no_secret(monkeypatch):
         assert not {"authorization", "x-scope"} & {name.lower() for name in other.requests[0].headers}
 
 
+def test_a_redirect_there_and_back_gets_no_secret(monkeypatch):
+    """Another host would otherwise choose which of the first one's pages is asked with the token."""
+    monkeypatch.setenv("SOURCE_TOKEN", SECRET)
+    with http_source(always(Reply(b"ok"))) as first, http_source(always(Reply(b"ok"))) as other:
+        first.answer = lambda request: (
+            Reply(b"", 302, {"Location": other.url}) if request.path == "/m" else Reply(b"end")
+        )
+        other.answer = always(Reply(b"", 302, {"Location": first.url + "/admin"}))
+
+        answer = session_with(auth={"bearer": {"env": "SOURCE_TOKEN"}}, headers={"X-Scope": "a"}).get(first.url + "/m")
+
+    assert answer.body == b"end"
+    asked = {request.path: request.headers for request in first.requests}
+    assert asked["/m"]["Authorization"] == f"Bearer {SECRET}"
+    assert not {"authorization", "x-scope"} & {name.lower() for name in asked["/admin"]}
+
+
 def test_a_redirect_away_from_http_is_refused():
     """A source must not make us read local files or other protocols."""
     with (
@@ -235,6 +255,93 @@ def test_a_secret_that_cannot_be_sent_is_not_shown(monkeypatch):
 
     assert caught.value.reason == "bad_header"
     assert SECRET not in str(caught.value)
+
+
+AUTH = {
+    "basic": {"basic": {"username": "ana", "password": {"env": "SOURCE_TOKEN"}}},
+    "bearer": {"bearer": {"env": "SOURCE_TOKEN"}},
+    "header": {"header": {"name": "X-Api-Key", "value": {"env": "SOURCE_TOKEN"}}},
+    "header with a scheme": {"header": {"name": "Authorization", "value": {"env": "SCHEMED_TOKEN"}}},
+}
+SHAPES = {
+    "the secret": "no access for {secret} here",
+    "user and password": "ana:{secret}",
+    "encoded": "Basic YW5hOnMzY3IzdC10MGtlbi12YWx1ZQ==",
+    "cut off": "x" * 40 + " {cut}",
+    "cut off and in quotes": "the line '{cut}' cannot be parsed",
+}
+
+
+@pytest.mark.parametrize("said", SHAPES)
+@pytest.mark.parametrize("auth", AUTH)
+def test_what_a_peer_sends_back_shows_no_secret(monkeypatch, auth, said):
+    """Sources quote what they do not like, and their words go to logs, pages and chats."""
+    monkeypatch.setenv("SOURCE_TOKEN", SECRET)
+    monkeypatch.setenv("SCHEMED_TOKEN", f"Token {SECRET}")
+    text = SHAPES[said].format(secret=SECRET, cut=SECRET[:14])
+
+    shown = session_with(auth=AUTH[auth]).scrubbed(text)
+
+    assert SECRET[:4] not in shown
+    assert auth != "basic" or "YW5hOnMz" not in shown
+
+
+def test_words_that_are_no_secret_stay(monkeypatch):
+    """A message without its words helps nobody."""
+    monkeypatch.setenv("SOURCE_TOKEN", SECRET)
+    text = "Bearer authentication failed: s3 is not known"
+
+    assert session_with(auth=AUTH["bearer"]).scrubbed(text) == text
+    assert HttpSession().scrubbed(text) == text
+
+
+def test_a_secret_that_is_gone_leaves_the_text_alone(monkeypatch):
+    """There is nothing to look for, and a message must come out all the same."""
+    monkeypatch.delenv("SOURCE_TOKEN", raising=False)
+
+    assert session_with(auth=AUTH["bearer"]).scrubbed("no") == "no"
+
+
+@pytest.fixture
+def configured_logs(capsys):
+    """Let logs be written as the daemon writes them, for the length of a test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    logs.configure("debug")
+    yield capsys
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_no_library_logs_the_address(configured_logs):
+    """For a Slack webhook the path is the secret, and urllib3 warns of a broken header with the whole URL."""
+
+    def broken_header(connection, _released):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n proxy says hi\r\nbroken line\r\n\r\nok")
+
+    with http_source(always(broken_header)) as source:
+        HttpSession(HttpOptions(retries=0), show_path=False).post(f"{source.url}/services/T0/B0/{SECRET}", json={})
+
+    assert SECRET not in configured_logs.readouterr().err
+
+
+@pytest.mark.parametrize("behaviour", [cut_short, trickles_body], ids=lambda each: each.__name__)
+def test_an_answer_that_breaks_off_still_has_its_status(behaviour):
+    """Whoever sent a message needs to know whether it was taken."""
+    with http_source(always(behaviour)) as source, pytest.raises(HttpError) as caught:
+        session_with().post(source.url, json={})
+
+    assert caught.value.status == 200
+
+
+@pytest.mark.parametrize("behaviour", [disconnects, trickles_headers, not_http], ids=lambda each: each.__name__)
+def test_an_answer_without_headers_has_no_status(behaviour):
+    """Nothing may be taken for accepted that was not."""
+    with http_source(always(behaviour)) as source, pytest.raises(HttpError) as caught:
+        session_with().post(source.url, json={})
+
+    assert caught.value.status is None
 
 
 def test_no_error_shows_user_password_query_or_hidden_path():
@@ -338,6 +445,26 @@ def test_the_client_certificate_is_shown(certificate):
         assert session_with(total_timeout="5s", tls=tls).get(source.url).body == b"ok"
         with pytest.raises(HttpError):
             session_with(total_timeout="5s", tls={"ca_file": cert}).get(source.url)
+
+
+def test_the_client_certificate_is_not_shown_to_whom_a_redirect_names(certificate):
+    """It is a proof of identity, made out for the first host alone."""
+    cert, key = map(str, certificate)
+    shown: list[bool] = []
+
+    def asks(connection, _released):
+        shown.append(bool(connection.getpeercert(binary_form=True)))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    context = tls_server(certificate, asks_for_certificate=True)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with http_source(always(asks), context) as other, http_source(always(None), tls_server(certificate)) as source:
+        source.answer = always(Reply(b"", 302, {"Location": other.url}))
+        tls = {"ca_file": cert, "cert_file": cert, "key_file": key}
+        session_with(total_timeout="5s", tls=tls).get(source.url)
+        session_with(total_timeout="5s", tls=tls).get(other.url)
+
+    assert shown == [False, True]
 
 
 def test_a_slow_tls_peer_ends_at_the_total_time_out(certificate):

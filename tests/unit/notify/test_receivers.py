@@ -15,6 +15,7 @@ from slo_guard.errors import DeliveryError, PermanentDeliveryError, TransientDel
 from slo_guard.http_session import Response
 from slo_guard.notify import RECEIVERS, policy_of, route_of
 from slo_guard.notify.http_post import failure_of, retry_after_seconds
+from tests.support.http_sources import always, cut_short, http_source, trickles_body
 from tests.support.notices import a_notification
 from tests.support.slack_stand_in import SlackStandIn
 
@@ -147,6 +148,17 @@ def test_each_status_means_what_the_table_says(status: int, kind: type[DeliveryE
     failure = failure_of(Response(status, {}, b"", ""))
 
     assert (None if failure is None else type(failure)) is kind
+
+
+@pytest.mark.parametrize("behaviour", [cut_short, trickles_body], ids=lambda each: each.__name__)
+def test_a_taken_message_is_taken_although_the_answer_breaks_off(behaviour: Any) -> None:
+    """Its status has come: sent again, it would wake people a second time."""
+    with http_source(always(behaviour)) as peer:
+        made = RECEIVERS["webhook"].build(options("webhook", url=peer.url, http={"total_timeout": "500ms"}))
+        made.send(a_notification())
+        made.close()
+
+    assert len(peer.requests) == 1
 
 
 @pytest.mark.parametrize(
