@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Context, Decimal
 
 from slo_guard.errors import UnitError
 
@@ -47,6 +48,7 @@ _SOURCE_NAMES = {
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%]*)\s*")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)")
+_FACTOR_DIGITS = 20
 _LONGEST_SECONDS = 100 * 366 * 86400.0
 
 
@@ -82,7 +84,7 @@ def parse_quantity(text: object) -> Quantity:
     if unit not in _TO_BASE:
         raise UnitError(f"{text!r} has the unknown unit {unit!r}; known are {', '.join(_TO_BASE)}")
     base, factor = _TO_BASE[unit]
-    value = _scaled(number, factor)
+    value = float(_scaled(match[1], factor))
     if not math.isfinite(value):
         raise UnitError(f"{text!r} is not a finite number")
     return Quantity(value, base)
@@ -106,7 +108,7 @@ def parse_duration(text: object) -> float:
     parts = _DURATION_PART.findall(compact)
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         raise UnitError(f"{text!r} is not a duration; write one such as 30s, 5m or 1h30m")
-    seconds = sum(_scaled(float(number), _TO_BASE[unit][1]) for number, unit in parts)
+    seconds = float(sum(_scaled(number, _TO_BASE[unit][1]) for number, unit in parts))
     if seconds > _LONGEST_SECONDS:
         raise UnitError(f"{text[:40]!r} is longer than 100 years; write a shorter duration")
     return seconds
@@ -176,7 +178,8 @@ def format_duration(seconds: float) -> str:
     return sign + " ".join(named[:2])
 
 
-def _scaled(number: float, factor: float) -> float:
-    """Multiply without the dust of binary fractions: 830 x 0.001 is 0.83, as 0.83s is."""
-    inverse = round(1 / factor) if factor < 1 else 0
-    return number / inverse if inverse else number * factor
+def _scaled(written: str, factor: float) -> Decimal:
+    """Multiply what is written exactly: 0.07% is the float nearest to 0.0007, as 0.0007 and 7/10000 are."""
+    if not float(written):
+        return Decimal(0)
+    return Context(prec=len(written) + _FACTOR_DIGITS).multiply(Decimal(written), Decimal(repr(factor)))

@@ -85,11 +85,17 @@ class PageParser:
         """Return the wanted samples of ``body``.
 
         Raises ``CollectionError``: ``not_metrics`` when no line is a sample or a comment of the format,
-        ``cut_short`` for an OpenMetrics page without its end.
+        ``cut_short`` for an OpenMetrics page without its end, and for a page of one line without its line feed. Of
+        a longer text page without the last one its last line is wrong: of ``p95 1160.5`` half may be ``p95 11``.
         """
         if openmetrics and not body.rstrip().endswith(_EOF):
             raise CollectionError("cut_short", "the OpenMetrics page does not end with # EOF")
-        pieces = _CUT.split(body if body.endswith(b"\n") else body + b"\n")
+        cut = b""
+        if not body.endswith(b"\n"):
+            whole, _, last = body.rpartition(b"\n")
+            no_comment = bool(last.strip()) and not last.lstrip().startswith(b"#")
+            body, cut = (whole + b"\n", last) if no_comment and not openmetrics else (body + b"\n", b"")
+        pieces = _CUT.split(body)
         texts, numbers, stamps = pieces[0:-1:3], pieces[1::3], pieces[2::3]
         known = self._known
         if known is None or known.texts != texts:
@@ -98,7 +104,11 @@ class PageParser:
         wrong: dict[str, Rejections] = {}
         lines = [self._line(texts[at], numbers[at], stamps[at]) for at in known.odd]
         odd, odd_valid = self._read_odd([*lines, pieces[-1]], wrong)
+        if cut:
+            self._reject(cut, "is cut short, no line feed ends it", wrong)
         if not known.has_valid and not odd_valid:
+            if _is_sample(cut):
+                raise CollectionError("cut_short", "the page ends within a line; no line feed ends it")
             raise CollectionError(
                 "not_metrics", "no line of the answer is a metric; is this the address of a metrics page?"
             )
@@ -165,15 +175,27 @@ class PageParser:
                 series, end = _series(text)
                 value, stamp = _value(text, end)
             except ValueError:
-                shown = line[:120].decode("utf-8", "replace")
-                begins = _NAME.match(shown)
-                name = begins[0] if begins and begins[0] in self._names else ""
-                wrong.setdefault(name, Rejections()).add(1, f"the line {shown!r} cannot be parsed")
+                self._reject(line, "cannot be parsed", wrong)
                 continue
             any_valid = True
             if series.name in self._names:
                 found.append((series, value, stamp))
         return found, any_valid
+
+    def _reject(self, line: bytes, why: str, wrong: dict[str, Rejections]) -> None:
+        shown = line[:120].decode("utf-8", "replace")
+        begins = _NAME.match(shown)
+        name = begins[0] if begins and begins[0] in self._names else ""
+        wrong.setdefault(name, Rejections()).add(1, f"the line {shown!r} {why}")
+
+
+def _is_sample(line: bytes) -> bool:
+    try:
+        text = line.strip(b" \t\r").decode("utf-8")
+        _value(text, _series(text)[1])
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(chunks: list[bytes]) -> Iterator[bytes]:

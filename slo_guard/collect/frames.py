@@ -16,6 +16,9 @@ from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IntArra
 from slo_guard.domain.series import EMPTY_INDEX, LabelSet, SeriesIndex
 
 _EXAMPLE_LENGTH = 200
+_POWERS_OF_TEN = (1.0, 1e3, 1e6, 1e9, 1e13)
+"""With the largest divisor, of nanoseconds, 1e22: the largest power of ten that is a float exactly."""
+_EXACT_BELOW = 2.0**53
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|\.[0-9]+(?:e[+-]?[0-9]+)?|inf|nan)", re.IGNORECASE)
 _JSON_NUMBER_BYTES = b"0123456789+-.eE,"
 _NUMBER_BYTES = _JSON_NUMBER_BYTES + b"InfNa"
@@ -155,10 +158,26 @@ def gauge_frame(
 
 
 def to_base(values: FloatArray, factor: float) -> FloatArray:
-    """Return ``values`` in the base unit; a factor below 1 divides, so that 830 ms is 0.83 s to the last bit."""
+    """Return ``values`` in the base unit, to the last bit what the rule files' ``830ms`` or ``0.07%`` become.
+
+    A number that was written in decimals is scaled as those: as a whole number of thousandths, billionths or
+    smaller, which is exact, divided once by a power of ten, which rounds once.
+    """
     if factor == 1.0:
         return values
-    return values * factor if factor > 1 else values / round(1 / factor)
+    multiplier, divisor = (factor, 1.0) if factor > 1 else (1.0, float(round(1 / factor)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled: FloatArray = values * multiplier / divisor
+        rest = np.flatnonzero(np.isfinite(values))
+        for power in _POWERS_OF_TEN:
+            numbers = values[rest]
+            whole = np.rint(numbers * power)
+            exact = (np.abs(whole) * multiplier < _EXACT_BELOW) & (whole / power == numbers)
+            scaled[rest[exact]] = whole[exact] * multiplier / (power * divisor)
+            rest = rest[~exact]
+            if not len(rest):
+                break
+    return scaled
 
 
 def parse_numbers(texts: Sequence[bytes]) -> FloatArray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slo_guard.domain.kpi import Matcher, MatchOp
 from slo_guard.domain.series import LabelSet
+from slo_guard.patterns import PatternError, compile_pattern
 
 
 def parse_where(where: Mapping[str, str]) -> tuple[Matcher, ...]:
@@ -18,8 +18,8 @@ def parse_where(where: Mapping[str, str]) -> tuple[Matcher, ...]:
             matchers.append(Matcher(label, MatchOp.NOT_EQUAL, text[1:]))
         elif text.startswith("~"):
             try:
-                re.compile(text[1:])
-            except re.error as error:
+                compile_pattern(text[1:])
+            except PatternError as error:
                 raise ValueError(f"{label}: {text[1:]!r} is not a regular expression: {error}") from None
             matchers.append(Matcher(label, MatchOp.REGEX, text[1:]))
         else:
@@ -48,4 +48,4 @@ def _holds(matcher: Matcher, value: str) -> bool:
         case MatchOp.NOT_EQUAL:
             return value != matcher.value
         case MatchOp.REGEX:
-            return re.fullmatch(matcher.value, value) is not None
+            return compile_pattern(matcher.value)(value)

@@ -45,7 +45,7 @@ class ScrapeIndicator(IndicatorOptions):
         description="The metric's name; a counter's may leave out _total, a histogram's leaves out _bucket.",
     )
     where: Annotated[dict[str, str], AfterValidator(_checked_where)] = Field(
-        default_factory=dict, description="Which of its series: label: value, !value or ~regex."
+        default_factory=dict, description="Which of its series: label: value, !value or ~regex (RE2, anchored)."
     )
 
     @property

@@ -19,6 +19,7 @@ from slo_guard.errors import CollectionError, SloGuardError
 from slo_guard.located_yaml import LocatedYaml, load_file, load_text
 
 _FIELDS: Final = ("indicator", "value", "by", "when", "link", "labels", "entered_at")
+_NO_PATH: Final = "no path holds a zero character; name another file"
 _HEADER: Final = "# Sign-offs: who says that something is so, since when, and where to look it up.\n"
 
 
@@ -61,6 +62,8 @@ def read_evidence(path: Path) -> EvidenceFile:
         raise CollectionError("file_missing", f"{path} does not exist; `slo-guard sign` creates it") from None
     except OSError as error:
         raise CollectionError("unreadable", f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise CollectionError("unreadable", f"{str(path)!r} cannot be read: {_NO_PATH}") from None
     return _entries(located)
 
 
@@ -87,7 +90,8 @@ def _entries(located: LocatedYaml) -> EvidenceFile:
 def _entry_of(path: str) -> int | None:
     """Return the entry that a finding's path such as ``[3].by`` lies in, None for one of the file as a whole."""
     number = path[1:].partition("]")[0]
-    return int(number) if number.isdigit() else None
+    # Not isdigit: it takes a field named x² for a number, which int does not.
+    return int(number) if number.isascii() and number.isdecimal() else None
 
 
 def _entry(item: Any, problem: str | None) -> Entry:
@@ -158,14 +162,17 @@ def append_sign_off(path: Path, entry: Entry) -> None:
     All or nothing, and two that sign at once are both kept: the folder is locked meanwhile, and the file is
     replaced whole. Raises ``EvidenceFileError``.
     """
-    target = path.resolve()
     try:
+        target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         with _folder_locked(target.parent):
             _replace(target, _with_entry(target, entry))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise EvidenceFileError(f"{path} cannot be written: {reason}") from None
+    except OSError as error:
+        raise EvidenceFileError(f"{path} cannot be written: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise EvidenceFileError(f"{path} cannot be written: it is not UTF-8 text") from None
+    except ValueError:
+        raise EvidenceFileError(f"{str(path)!r} cannot be written: {_NO_PATH}") from None
 
 
 def _with_entry(target: Path, entry: Entry) -> str:

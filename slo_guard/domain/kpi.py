@@ -16,7 +16,7 @@ from slo_guard.domain.readings import IndicatorSpec, IndicatorType
 
 
 class MatchOp(StrEnum):
-    """How a ``where`` entry compares a label: ``value``, ``!value`` or ``~regex`` (anchored)."""
+    """How a ``where`` entry compares a label: ``value``, ``!value`` or ``~regex`` (RE2, anchored)."""
 
     EQUAL = "="
     NOT_EQUAL = "!="

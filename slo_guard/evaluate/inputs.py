@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slo_guard.domain.kpi import KPI, Combine, Reducer, Selection
+from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Selection
 from slo_guard.domain.readings import (
     BoolArray,
     CollectionFailure,
@@ -53,7 +53,9 @@ class Input:
         self.aggregator = Aggregator(_UFUNCS[reducer], fixed_start) if reducer in _UFUNCS else None
         self.true_time = HeldTime(fixed_start) if times else None
         self.observed = HeldTime(fixed_start) if windowed else None
-        self.sample_count = SampleCount(fixed_start) if windowed and self.aggregator is None else None
+        # Samples of a ratio are those of its total: edges that nobody asks for would be kept for ever.
+        asked = not (isinstance(kpi.source, RatioPair) and selection is kpi.source.part)
+        self.sample_count = SampleCount(fixed_start) if windowed and self.aggregator is None and asked else None
         self.folds_first = times and kpi.combine is not Combine.SUM
         self._fresh_for = kpi.no_data.after_seconds
         self._end = end

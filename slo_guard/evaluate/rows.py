@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from slo_guard.domain.kpi import Combine, Matcher, MatchOp
 from slo_guard.domain.readings import FloatArray, GaugeFrame, IntArray
 from slo_guard.domain.series import LabelSet, SeriesIndex
+from slo_guard.patterns import compile_pattern
 
 Positions: TypeAlias = npt.NDArray[np.intp]
 
@@ -166,8 +166,8 @@ def _predicate(matcher: Matcher) -> Callable[[LabelSet], bool]:
         case MatchOp.NOT_EQUAL:
             return lambda labels: _value(labels, name) != wanted
         case MatchOp.REGEX:
-            pattern = re.compile(wanted)
-            return lambda labels: pattern.fullmatch(_value(labels, name)) is not None
+            matches = compile_pattern(wanted)
+            return lambda labels: matches(_value(labels, name))
 
 
 def _value(labels: LabelSet, name: str) -> str:

@@ -60,7 +60,7 @@ def why_cross_site(request: Request) -> str | None:
     if origin is None and fetch_site is None:
         return None
     host = request.headers.get("host", "")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and _place(origin) != host.lower():
         return "it was sent by a page of another origin than this server"
     server = request.scope.get("server")
     if server is not None and _is_loopback(server[0]) and not _is_local_name(host):
@@ -107,8 +107,18 @@ def _is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as http://[::1
+        return None
+
+
 def _is_local_name(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -174,10 +174,10 @@ def _target_lines(kpi: KPI, own: str, index: SeriesIndex, texts: Sequence[bytes]
     if "bound" in kpi.by:
         # The series' own label of that name moves aside as Prometheus would move it; twice the same label in a
         # line would cost the scraper the whole page.
-        moved = [
-            [("exported_bound" if name == "bound" else name, value) for name, value in labels]
-            for labels in index.label_sets
-        ]
+        free = "exported_bound"
+        while free in kpi.by:
+            free = f"exported_{free}"
+        moved = [[(free if name == "bound" else name, value) for name, value in labels] for labels in index.label_sets]
         texts = [_labels_text(own, labels) for labels in moved]
     return b"".join(
         _lines(_TARGET, [b'%b,bound="%b"} ' % (text[:-2], bound) for text in texts], [number] * len(texts))

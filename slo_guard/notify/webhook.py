@@ -102,8 +102,13 @@ def _labels(note: Notification, line: SeriesLine) -> dict[str, str]:
     if note.owner:
         labels["owner"] = note.owner
     # As Prometheus does with a label that is taken: two series must not look like one.
-    taken = frozenset(labels)
-    return labels | {(f"exported_{name}" if name in taken else name): value for name, value in line.labels}
+    taken = {*labels, *(name for name, _ in line.labels)}
+    for name, value in line.labels:
+        free = name
+        while free in labels or (free != name and free in taken):
+            free = f"exported_{free}"
+        labels[free] = value
+    return labels
 
 
 def _annotations(note: Notification, line: SeriesLine) -> dict[str, str]:

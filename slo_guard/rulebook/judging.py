@@ -9,10 +9,11 @@ from slo_guard.domain.readings import IndicatorType
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import KeyPath
 from slo_guard.rulebook import objectives
+from slo_guard.rulebook.amounts import unit_in_words
 from slo_guard.rulebook.drafts import Draft
 from slo_guard.rulebook.measures import is_truth, result_unit
 from slo_guard.rulebook.models import ObjectiveFields
-from slo_guard.units import RATIO
+from slo_guard.units import BYTES, RATIO, SECONDS
 
 
 @dataclass(slots=True)
@@ -73,9 +74,18 @@ class JudgedBy:
             return None
         value_unit = result_unit(measure, kind, self.unit)
         if value_unit is None and name != "objective" and self.draft.fields.objective is not None:
-            value_unit = objectives.written(self.draft.fields.objective).unit
+            of = objectives.written(self.draft.fields.objective)
+            value_unit = of.unit
+            if value_unit is None and given.unit in (SECONDS, BYTES):
+                unit, where = unit_in_words(given.unit), (name, given.op.value)
+                self._say(where, f"{given.text} is {unit}, but the objective {of.text} has no unit; write one in both")
+                return None
+        if value_unit is None and given.unit is not None:
+            value_unit, subject = given.unit, "the other bound"
+        else:
+            subject = self.subject
         share = value_unit == RATIO and result_unit(measure, kind, None) == RATIO
-        faults = objectives.faults(given, value_unit, self.subject, share=share)
+        faults = objectives.faults(given, value_unit, subject, share=share)
         for path, message in faults:
             self._say((name, *path), message)
         return None if faults else objectives.to_objective(given)

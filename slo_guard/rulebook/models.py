@@ -69,6 +69,8 @@ Moment: TypeAlias = Annotated[
 def _label(name: str) -> str:
     if name in RESERVED_LABELS:
         raise ValueError(f"the label {name!r} is slo_guard's own; rename it in the collector, then use that name")
+    if name.startswith("__"):
+        raise ValueError(f"the label {name!r} is Prometheus's own; rename it in the collector, then use that name")
     return name
 
 
@@ -98,7 +100,8 @@ class SelectionFields(Options):
 
     indicator: IndicatorName = Field(description="Name of the indicator.")
     where: dict[Label, str] = Field(
-        default_factory=dict, description="Series to take: label to `value`, `!value` or `~regex` (anchored)."
+        default_factory=dict,
+        description="Series to take: label to `value`, `!value` or `~regex` (RE2 as in Prometheus, anchored).",
     )
 
 
@@ -188,7 +191,7 @@ class KpiFields(Options):
         None, description="The indicator's base unit (seconds, ratio, bytes, count), where no config says it."
     )
     where: dict[Label, str] | None = Field(
-        None, description="Series to take: label to `value`, `!value` or `~regex` (anchored)."
+        None, description="Series to take: label to `value`, `!value` or `~regex` (RE2 as in Prometheus, anchored)."
     )
     by: list[Label] | None = Field(None, description="Labels that split the KPI: one verdict for each of their values.")
     combine: Literal["sum", "max", "min", "mean"] | None = Field(

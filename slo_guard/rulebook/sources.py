@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from slo_guard.domain.kpi import Matcher, MatchOp, Measure, RatioPair, Reducer, 
 from slo_guard.domain.readings import IndicatorSpec, IndicatorType
 from slo_guard.errors import UnitError
 from slo_guard.located_yaml import KeyPath
+from slo_guard.patterns import PatternError, compile_pattern
 from slo_guard.rulebook.drafts import Draft
 from slo_guard.rulebook.measures import ALLOWED, BOOL, COUNTER, NOT_SUPPORTED, implied_type, parse_measure
 from slo_guard.rulebook.models import KpiFields, PairFields, SelectionFields
@@ -79,9 +79,9 @@ def _matchers(where: Mapping[str, str], path: KeyPath) -> tuple[tuple[Matcher, .
 
 def _regex_fault(pattern: str) -> str | None:
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        return f"~{pattern} is not a regular expression: {error}; write one such as ~fs|predictive"
+        compile_pattern(pattern)
+    except PatternError as error:
+        return f"~{pattern} is not a regular expression: {error}"
     return None
 
 

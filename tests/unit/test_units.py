@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -23,6 +25,20 @@ from slo_guard.units import (
     source_unit,
 )
 
+EXACTLY = {
+    "ns": Fraction(1, 10**9),
+    "us": Fraction(1, 10**6),
+    "ms": Fraction(1, 1000),
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+    "d": Fraction(86400),
+    "w": Fraction(604800),
+    "%": Fraction(1, 100),
+    "kB": Fraction(1000),
+    "MiB": Fraction(2**20),
+}
+
 
 @pytest.mark.parametrize(
     ("text", "value", "unit"),
@@ -34,6 +50,9 @@ from slo_guard.units import (
         ("24h", 86400.0, SECONDS),
         ("0.25%", 0.0025, RATIO),
         ("95%", 0.95, RATIO),
+        ("0.07%", 7 / 10000, RATIO),
+        ("1m0.1s", 60.1, SECONDS),
+        ("1e-400ms", 0.0, SECONDS),
         ("10MiB", 10 * 2**20, BYTES),
         ("2", 2.0, None),
         ("-1.5", -1.5, None),
@@ -126,6 +145,21 @@ def test_a_bare_number_never_stands_for_seconds_or_bytes(text, unit, expected):
 def test_values_are_shown_in_units_that_people_read(value, unit, text):
     """Messages are read on phones at night."""
     assert format_value(value, unit) == text
+
+
+@given(st.integers(-(10**15), 10**15), st.integers(0, 9), st.sampled_from(sorted(EXACTLY)))
+def test_a_quantity_is_the_float_nearest_to_what_is_written(number, places, unit):
+    """7 of 10,000 would pass `below 0.07%` if that were held a bit too large."""
+    text = f"{Decimal(number).scaleb(-places):f}{unit}"
+
+    assert parse_quantity(text).value == float(Fraction(number, 10**places) * EXACTLY[unit])
+
+
+def test_every_percentage_with_two_places_is_exact():
+    """These are what people write."""
+    wrong = [number for number in range(1, 10000) if parse_quantity(f"{number / 100:.2f}%").value != number / 10000]
+
+    assert wrong == []
 
 
 @given(st.integers(min_value=1, max_value=10**8))

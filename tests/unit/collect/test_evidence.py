@@ -14,6 +14,7 @@ from slo_guard.clock import to_unix
 from slo_guard.collect.evidence import EvidenceCollector, EvidenceOptions
 from slo_guard.collect.sign_offs import Entry, EvidenceFileError, append_sign_off, parse_instant, read_evidence
 from slo_guard.domain.readings import CollectionFailure, SignOff
+from slo_guard.errors import CollectionError
 
 NOW = 1_784_196_000.0
 WHEN = 1_784_196_000.0
@@ -81,6 +82,7 @@ def test_a_missing_file_is_a_failure(file):
         (b"\xff\xfe\x00", "not_yaml"),
         (b"indicator: drill\n", "wrong_shape"),
         (b"just words\n", "wrong_shape"),
+        ("x²: 1\nx²: 2\n".encode(), "not_yaml"),
     ],
 )
 def test_a_file_that_is_no_list_of_sign_offs_is_a_failure(file, content, reason):
@@ -236,6 +238,24 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
 
     with pytest.raises(EvidenceFileError, match="cannot be written"):
         append_sign_off(blocked / "evidence.yaml", entry())
+
+
+def test_a_path_that_cannot_be_one_is_said(tmp_path):
+    """YAML can write a zero character, and no file can have it in its name."""
+    path = tmp_path / "a\0b"
+
+    with pytest.raises(EvidenceFileError, match="zero character"):
+        append_sign_off(path, entry())
+    with pytest.raises(CollectionError, match="zero character"):
+        read_evidence(path)
+
+
+def test_a_file_with_an_odd_field_cannot_be_added_to(file):
+    """`²` looks like a digit to some."""
+    file.write_text("x²: 1\nx²: 2\n")
+
+    with pytest.raises(EvidenceFileError, match="cannot add to it"):
+        append_sign_off(file, entry())
 
 
 def test_the_instants_written_are_the_instants_read(file):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from slo_guard.collect.frames import (
     layout_of,
     layout_within,
     parse_numbers,
+    to_base,
 )
 from slo_guard.collect.histograms import bucket_layout
 from slo_guard.domain.series import SeriesIndex
+from slo_guard.units import parse_quantity
 
 A, B, C = (("t", "a"),), (("t", "b"),), (("t", "c"),)
 
@@ -28,6 +31,33 @@ def frame_of(label_sets, values, *, factor=1.0, is_bool=False, rejected=None):
     rejected = Rejections() if rejected is None else rejected
     layout = layout_of(label_sets)
     return gauge_frame(layout, np.array(values, dtype=float), 1.0, factor=factor, is_bool=is_bool, rejected=rejected)
+
+
+@given(
+    st.integers(-(10**8), 10**8),
+    st.integers(0, 6),
+    st.sampled_from(
+        [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("%", 0.01), ("m", 60.0), ("h", 3600.0), ("MiB", 2.0**20)]
+    ),
+)
+def test_a_sample_becomes_what_a_rule_writes(number, places, unit):
+    """A value on its limit must be on it whether it comes as 0.07 percent or stands as 0.07% in a rule."""
+    text, (symbol, factor) = f"{Decimal(number).scaleb(-places):f}", unit
+
+    [value] = to_base(np.array([float(text)]), factor)
+
+    assert value == parse_quantity(text + symbol).value
+
+
+def test_what_no_one_wrote_in_decimals_is_scaled_as_well():
+    """Measured numbers have all their digits, and what is not finite stays so."""
+    values = np.array([1 / 3, 1e300, 5e-324, math.nan, math.inf, -math.inf])
+
+    scaled = to_base(values, 1e-3)
+
+    assert scaled[:3].tolist() == (values[:3] / 1000).tolist()
+    assert math.isnan(scaled[3])
+    assert scaled[4:].tolist() == [math.inf, -math.inf]
 
 
 def test_the_index_is_used_again_for_the_same_series_in_another_order():

@@ -90,6 +90,7 @@ def test_what_cannot_work_is_refused(changes, said):
     [
         ({"metric": "a b"}, "pattern"),
         ({"metric": "m", "where": {"a": "~("}}, "not a regular expression"),
+        ({"metric": "m", "where": {"a": "~(?=a)b"}}, "write RE2 syntax, as in Prometheus"),
         ({"metric": "m", "where": {"a": 1}}, "string"),
     ],
 )

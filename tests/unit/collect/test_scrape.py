@@ -172,6 +172,37 @@ def test_a_line_that_cannot_be_parsed_is_counted_and_the_rest_taken(build, line)
     assert usable.tolist() == [2.0]
 
 
+def test_a_last_line_without_its_end_is_not_believed(build):
+    """Cut within its number, 1160.5 reads as 11, which is within every limit."""
+    _, collector = build("p50 7\np95 11", {"type": "gauge", "metric": "p50"}, {"type": "gauge", "metric": "p95"})
+
+    whole, cut = collect(collector)
+
+    assert whole.frame.values.tolist() == [7.0]
+    assert (len(cut.frame.index), cut.rejected) == (0, 1)
+    assert cut.example == "the line 'p95 11' is cut short, no line feed ends it"
+
+
+def test_a_page_of_one_line_without_its_end_is_a_failure(build):
+    """There is nothing on it that could be believed."""
+    _, collector = build("p95 11", {"type": "gauge", "metric": "p95"})
+
+    [failure] = collect(collector)
+
+    assert isinstance(failure, CollectionFailure)
+    assert failure.reason == "cut_short"
+
+
+@pytest.mark.parametrize("last", ["# EOF", "# a comment", "  "])
+def test_a_last_line_that_is_no_sample_needs_no_end(build, last):
+    """Nothing of value is lost there."""
+    _, collector = build(f"p95 11\n{last}", {"type": "gauge", "metric": "p95"})
+
+    [reading] = collect(collector)
+
+    assert (reading.frame.values.tolist(), reading.rejected) == ([11.0], 0)
+
+
 def test_duplicates_and_nan_are_counted(build):
     """Of two lines that differ none is believed; NaN is no value."""
     _, collector = build('m{a="1"} 1\nm{a="1"} 2\nm{a="2"} NaN\nm{a="3"} 3\n', {"type": "gauge", "metric": "m"})

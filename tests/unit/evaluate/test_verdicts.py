@@ -314,6 +314,7 @@ def test_gauges_fold_to_the_worst_of_them():
         (Matcher("system", MatchOp.NOT_EQUAL, "fs"), 2.0),
         (Matcher("system", MatchOp.REGEX, "xa"), None),
         (Matcher("system", MatchOp.REGEX, "xa.*"), 2.0),
+        (Matcher("system", MatchOp.REGEX, "[[:lower:]]{2}"), 1.0),
         (Matcher("zone", MatchOp.EQUAL, ""), 2.0),
     ],
 )

@@ -143,6 +143,16 @@ def test_a_series_label_called_bound_moves_aside():
     assert of(page, "kpi_value", *ID) == {labels("bound=north"): 1.0}
 
 
+def test_it_moves_to_a_name_that_is_free():
+    """A label of the name that it moves to is as much a label."""
+    kpi = a_kpi(by=("bound", "exported_bound"), objective=an_objective("at_most", 1))
+
+    page = KpiRenderer().render([verdict_frame(kpi, {labels("bound=north,exported_bound=south"): 1.0})], {})
+
+    expected = labels("bound=at_most,exported_bound=south,exported_exported_bound=north")
+    assert of(page, "kpi_target", *ID) == {expected: 1.0}
+
+
 def test_alerts_are_counted_by_severity_and_state_with_zeros():
     """A count that is absent rather than 0 cannot be summed or compared."""
     kpi = replace(P95, warn=an_objective("at_most", 1.05))

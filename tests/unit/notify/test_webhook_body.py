@@ -93,6 +93,16 @@ def test_a_by_label_that_is_taken_is_kept_under_another_name() -> None:
     assert (alert["labels"]["owner"], alert["labels"]["exported_owner"]) == ("SRE Lead", "tenant-7")
 
 
+def test_it_is_kept_under_a_name_that_is_free() -> None:
+    """The other name may be taken as well, by a label or by its own."""
+    labels = labelled(owner="tenant-7", exported_owner="tenant-8")
+    [alert] = body(series=(a_line(labels=labels),))["alerts"]
+
+    assert alert["labels"]["owner"] == "SRE Lead"
+    assert alert["labels"]["exported_owner"] == "tenant-8"
+    assert alert["labels"]["exported_exported_owner"] == "tenant-7"
+
+
 def test_alerts_that_are_not_listed_are_counted() -> None:
     """Alertmanager's `truncatedAlerts` says how many."""
     assert body(unlisted_firing=7, unlisted_ended=2)["truncatedAlerts"] == 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -28,7 +29,7 @@ from slo_guard.domain.kpi import (
 from slo_guard.domain.readings import IndicatorSpec, IndicatorType
 from slo_guard.rulebook import load_rules
 from slo_guard.rulebook.models import KpiRule
-from tests.support.rule_files import HEAD, SPRINT, kpi_of, lane, plan_of, specs
+from tests.support.rule_files import HEAD, SPRINT, kpi_of, lane, load, plan_of, specs
 
 RULES = Path(__file__).parents[3] / "rules" / "sprint-40"
 BASE = "indicator: latency\nobjective: {at_most: 1.16s}\n"
@@ -237,6 +238,39 @@ def test_a_unit_that_nobody_states_is_that_of_the_objective(tmp_path):
 def test_a_bare_number_fits_where_no_unit_is_known(tmp_path):
     """Values are then in base units."""
     assert kpi_of(tmp_path, "indicator: x\nobjective: {at_most: 1.16}").objective.bound == 1.16
+
+
+def test_a_bare_number_and_a_percentage_fit_where_no_unit_is_known(tmp_path):
+    """Both are shares, and only one of them says so."""
+    kpi = kpi_of(tmp_path, "indicator: x\nobjective: {between: [0.5, 90%]}\nwarn: {between: [60%, 0.8]}")
+
+    assert (kpi.objective.bound, kpi.objective.upper) == (0.5, 0.9)
+    assert (kpi.warn.bound, kpi.warn.upper) == (0.6, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("objective: {between: [1s, 50%]}", "objective.between[1]: 50% is a ratio, but the other bound is in seconds"),
+        (
+            "objective: {between: [1s, 5]}",
+            "objective.between[1]: 5 has no unit, but the other bound is in seconds; write 5s",
+        ),
+        ("objective: {between: [1, 5MiB]}", "objective.between[0]: 1 has no unit, but the other bound is in bytes"),
+        (
+            "objective: {at_most: 5}\nwarn: {at_most: 3s}",
+            "warn.at_most: at_most 3s is in seconds, but the objective at_most 5 has no unit; write one in both",
+        ),
+        ("objective: {at_most: 5s}\nwarn: {at_most: 3}", "warn.at_most: 3 has no unit, but x is in seconds; write 3s"),
+        ("objective: {at_most: 5}\nresolve: {at_most: 3MiB}", "resolve.at_most: at_most 3MiB is in bytes, but"),
+    ],
+)
+def test_bounds_of_different_units_are_found_where_no_unit_is_known(tmp_path, rule, said):
+    """1s and 50% would be compared as 1 and 0.5."""
+    fields = indent(f"indicator: x\n{rule}", "  ")
+    loaded = load(tmp_path, f"- kpi: guarded\n{fields}")
+
+    assert any(said in str(finding) for finding in loaded.findings), loaded.findings
 
 
 def test_each_side_of_a_ratio_can_have_its_own_where(tmp_path):
