@@ -166,7 +166,7 @@ def echoes_the_request(request: Request) -> Reply:
 
 def echoes_the_request_in_a_line(request: Request) -> Reply:
     """Send a page on which what was sent stands in a line that is no metric."""
-    return Reply(f"# TYPE m gauge\nm 1\nauth {' '.join(request.headers.values())} unknown\n".encode())
+    return Reply(f"# TYPE m gauge\nm 1\nauth {request.headers.get('Authorization', '')} unknown\n".encode())
 
 
 def echoes_the_request_too_late(request: Request) -> Reply:
