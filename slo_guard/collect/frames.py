@@ -61,6 +61,12 @@ class SeriesLayout:
     duplicates: int = 0
     example: str | None = None
 
+    def row_of_each(self) -> IntArray:
+        """Return the row of every sample, duplicates too, shape (m,)."""
+        if self.rows is None:
+            return np.arange(len(self.index), dtype=np.int64)
+        return self.rows if self.repeats is None else np.where(self.rows < 0, self.repeats, self.rows)
+
     def place(self, values: FloatArray) -> FloatArray:
         """Return samples' values of shape (m,) as values of rows, shape (n,); NaN for a row without a sample.
 
@@ -110,6 +116,19 @@ def layout_within(label_sets: Sequence[LabelSet], base: SeriesIndex) -> SeriesLa
     extra = [labels for labels in dict.fromkeys(label_sets) if labels not in base.positions]
     index = SeriesIndex.of((*base.label_sets, *extra)) if extra else base
     return _placed(label_sets, index)
+
+
+def layout_at(index: SeriesIndex, rows: IntArray) -> SeriesLayout:
+    """Lay out the samples of one instant over all of ``index``: sample i is of row ``rows[i]``, perhaps not alone."""
+    distinct, firsts = np.unique(rows, return_index=True)
+    if len(distinct) == len(rows):
+        return SeriesLayout(index, rows)
+    placed = np.full(len(rows), -1, dtype=np.int64)
+    placed[firsts] = distinct
+    repeats = np.where(placed < 0, rows, -1)
+    again = repeats[repeats >= 0]
+    example = f"{labels_text(index.label_sets[int(again[0])])} comes twice"
+    return SeriesLayout(index, placed, repeats, len(again), example)
 
 
 def _placed(label_sets: Sequence[LabelSet], index: SeriesIndex) -> SeriesLayout:

@@ -45,7 +45,7 @@ class BucketLayout:
         """Return counts as a frame; ``factor`` takes the bounds to the base unit.
 
         A series with a count that is not finite is not present, and is counted; unless not ``complete``: then
-        a series without any count had no sample at this time.
+        a series without any count had no sample at this time, and what the layout left out is not counted again.
         """
         counts = np.full((len(self.index), len(self.bounds)), np.nan)
         counts[self.rows, self.columns] = buckets[self.samples]
@@ -53,7 +53,8 @@ class BucketLayout:
         whole = np.ones(len(self.index), dtype=bool)
         whole[self.rows[~np.isfinite(buckets[self.samples])]] = False
         whole[self.total_rows[~np.isfinite(totals[self.total_samples])]] = False
-        rejected.add(self.rejected, self.example)
+        if complete:
+            rejected.add(self.rejected, self.example)
         if not whole.all():
             broken = np.flatnonzero(~whole & (complete | np.isfinite(counts).any(axis=1)))
             counts[~whole] = np.nan

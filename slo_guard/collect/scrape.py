@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -10,7 +10,15 @@ from pydantic import AfterValidator, Field, model_validator
 
 from slo_guard.clock import monotonic
 from slo_guard.collect.exposition import ACCEPT, Page, PageParser, Series
-from slo_guard.collect.frames import Rejections, SeriesLayout, gauge_frame, layout_of, scrubbed_examples
+from slo_guard.collect.frames import (
+    NOTHING,
+    Rejections,
+    SeriesLayout,
+    gauge_frame,
+    layout_at,
+    layout_of,
+    scrubbed_examples,
+)
 from slo_guard.collect.histograms import BucketLayout, bucket_layout
 from slo_guard.collect.matching import SeriesMatch, parse_where
 from slo_guard.collect.options import HttpSourceOptions, IndicatorOptions, unique_names
@@ -127,11 +135,19 @@ class ScrapeCollector:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chosen:
-    """Which samples of a page with these ``series`` are an indicator's; the counts of a histogram apart."""
+    """Which samples of a page with ``series`` are an indicator's, and their layout; a histogram's counts apart."""
 
     series: list[Series]
     positions: IntArray
     totals: IntArray
+    layout: SeriesLayout
+    total_layout: SeriesLayout
+    buckets: BucketLayout | None
+
+    @property
+    def index(self) -> SeriesIndex:
+        """The indicator's series: its whole listing on the page."""
+        return self.layout.index if self.buckets is None else self.buckets.index
 
 
 class _Selection:
@@ -143,23 +159,34 @@ class _Selection:
         self._collector = collector
         self._matches = SeriesMatch(parse_where(indicator.where))
         self._chosen: _Chosen | None = None
-        self._layouts: dict[bytes, tuple[SeriesLayout, SeriesLayout, BucketLayout | None]] = {}
-        self._index: SeriesIndex | None = None
 
     def readings(self, page: Page, now: float, rejected: Rejections) -> list[Reading]:
-        """Return a reading for each distinct time of the samples, ascending; lines without one are of ``now``."""
+        """Return a reading for each distinct time of the samples, ascending; lines without one are of ``now``.
+
+        Each lists all series of the page: those that are stamped otherwise are there, without a sample at that time.
+        """
         chosen = self._chosen
         if chosen is None or chosen.series is not page.series:
             self._chosen = chosen = self._choose(page.series)
-            self._layouts = {}
+        values, totals = page.values[chosen.positions], page.values[chosen.totals]
         if page.times is None:
-            return [self._reading(page, chosen.positions, chosen.totals, now, now, rejected)]
+            return [self._reading(self._whole(chosen, values, totals, now, rejected), now, rejected)]
         times = np.where(np.isfinite(page.times), page.times, now)
-        instants = np.unique(times[np.concatenate((chosen.positions, chosen.totals))]).tolist() or [now]
+        at, total_at = times[chosen.positions], times[chosen.totals]
+        instants = np.unique(np.concatenate((at, total_at))).tolist() or [now]
+        if len(instants) == 1:
+            return [self._reading(self._whole(chosen, values, totals, instants[0], rejected), now, rejected)]
+        if chosen.buckets is not None:
+            rejected.add(chosen.buckets.rejected, chosen.buckets.example)
+        rows, total_rows = chosen.layout.row_of_each(), chosen.total_layout.row_of_each()
         readings: list[Reading] = []
-        for at in instants:
-            here, totals = chosen.positions[times[chosen.positions] == at], chosen.totals[times[chosen.totals] == at]
-            readings.append(self._reading(page, here, totals, at, now, rejected))
+        for instant in instants:
+            here, totals_here = at == instant, total_at == instant
+            layout = layout_at(chosen.layout.index, rows[here])
+            total_layout = layout_at(chosen.total_layout.index, total_rows[totals_here])
+            part = replace(chosen, layout=layout, total_layout=total_layout)
+            frame = self._frame(part, values[here], totals[totals_here], instant, rejected, complete=False)
+            readings.append(self._reading(frame, now, rejected))
             rejected = Rejections()
         return readings
 
@@ -168,41 +195,38 @@ class _Selection:
         for position, each in enumerate(series):
             if each.name in found and self._matches(each.labels):
                 found[each.name].append(position)
+        previous = self._chosen
+        known = None if previous is None else previous.index
+        buckets: BucketLayout | None = None
         if self._indicator.type == "histogram":
-            buckets, totals = (found[name] for name in self.names)
-        else:
-            buckets, totals = next((each for each in found.values() if each), []), []
-        return _Chosen(series, np.array(buckets, dtype=np.int64), np.array(totals, dtype=np.int64))
-
-    def _reading(
-        self, page: Page, positions: IntArray, totals: IntArray, at: float, now: float, rejected: Rejections
-    ) -> Reading:
-        layout, total_layout, buckets = self._layout(page.series, positions, totals)
-        values = page.values[positions]
-        frame: GaugeFrame | HistogramFrame
-        if buckets is None:
-            is_bool = self._indicator.type == "bool"
-            frame = gauge_frame(layout, values, at, factor=self._indicator.factor, is_bool=is_bool, rejected=rejected)
-        else:
-            rejected.add(layout.duplicates, layout.example)
-            counts: FloatArray = total_layout.place(page.values[totals])
-            frame = buckets.frame(layout.place(values), counts, at, factor=self._indicator.factor, rejected=rejected)
-        return Reading(self._indicator.name, self._collector, now, frame, rejected.count, rejected.example)
-
-    def _layout(
-        self, series: list[Series], positions: IntArray, totals: IntArray
-    ) -> tuple[SeriesLayout, SeriesLayout, BucketLayout | None]:
-        key = positions.tobytes() + b"|" + totals.tobytes()
-        known = self._layouts.get(key)
-        if known is None:
-            layout = layout_of([series[at].labels for at in positions], self._index if not len(totals) else None)
+            positions, totals = (found[name] for name in self.names)
+            layout = layout_of([series[at].labels for at in positions])
             total_layout = layout_of([series[at].labels for at in totals])
-            buckets = None
-            if self._indicator.type == "histogram":
-                buckets = bucket_layout(layout.index, total_layout.index, self._index)
-            self._index = layout.index if buckets is None else buckets.index
-            self._layouts[key] = known = (layout, total_layout, buckets)
-        return known
+            buckets = bucket_layout(layout.index, total_layout.index, known)
+        else:
+            positions, totals = next((each for each in found.values() if each), []), []
+            layout, total_layout = layout_of([series[at].labels for at in positions], known), NOTHING
+        places, total_places = (np.array(each, dtype=np.int64) for each in (positions, totals))
+        return _Chosen(series, places, total_places, layout, total_layout, buckets)
+
+    def _whole(
+        self, chosen: _Chosen, values: FloatArray, totals: FloatArray, at: float, rejected: Rejections
+    ) -> GaugeFrame | HistogramFrame:
+        return self._frame(chosen, values, totals, at, rejected, complete=True)
+
+    def _frame(
+        self, part: _Chosen, values: FloatArray, totals: FloatArray, at: float, rejected: Rejections, *, complete: bool
+    ) -> GaugeFrame | HistogramFrame:
+        factor = self._indicator.factor
+        if part.buckets is None:
+            is_bool = self._indicator.type == "bool"
+            return gauge_frame(part.layout, values, at, factor=factor, is_bool=is_bool, rejected=rejected)
+        rejected.add(part.layout.duplicates, part.layout.example)
+        placed, counts = part.layout.place(values), part.total_layout.place(totals)
+        return part.buckets.frame(placed, counts, at, factor=factor, rejected=rejected, complete=complete)
+
+    def _reading(self, frame: GaugeFrame | HistogramFrame, now: float, rejected: Rejections) -> Reading:
+        return Reading(self._indicator.name, self._collector, now, frame, rejected.count, rejected.example)
 
 
 def build_scrape(options: ScrapeOptions, history_from: float | None) -> ScrapeCollector:  # noqa: ARG001 - a page shows the present only

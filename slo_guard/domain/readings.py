@@ -48,6 +48,7 @@ class IndicatorSpec:
 class GaugeFrame:
     """One sample of each present series at one instant (gauge, counter, percentile and bool indicators).
 
+    ``index`` is the listing: all series that the source has, those without a sample at this instant too.
     ``values``: float64 of shape (n,), finite wherever ``present``; ``present``: bool of shape (n,), or
     ``None`` when all are. A source that stamps its samples with several times gives several frames.
     A successful collection that found no series is a frame over the empty index. ``increment``: only what is

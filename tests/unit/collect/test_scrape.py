@@ -99,11 +99,56 @@ def test_timestamps_of_the_page_are_the_samples_times(build):
 
     readings = collect(collector)
 
-    assert [(each.frame.at, each.frame.values.tolist()) for each in readings] == [
+    assert [(each.frame.at, each.frame.values[each.frame.present].tolist()) for each in readings] == [
         (NOW - 120, [2.0]),
         (NOW - 60, [1.0]),
         (NOW, [3.0]),
     ]
+
+
+def test_each_instant_of_a_page_lists_all_its_series(build):
+    """A series that is stamped otherwise is there all the same; it must not look gone, nor born when its turn comes."""
+    page = f'm{{s="a"}} 1 {int(NOW - 60) * 1000}\nm{{s="b"}} 2\nm{{s="b"}} 2\n'
+    source, collector = build(page, {"type": "gauge", "metric": "m"})
+
+    early, late = collect(collector)
+    source.answer = always(Reply(page.replace(str(int(NOW - 60)), str(int(NOW - 59))).encode()))
+    again = collect(collector)
+
+    assert early.frame.index.label_sets == ((("s", "a"),), (("s", "b"),))
+    assert (early.frame.present.tolist(), early.rejected) == ([True, False], 0)
+    assert (late.frame.present.tolist(), late.rejected, late.example) == ([False, True], 1, '{s="b"} comes twice')
+    assert all(each.frame.index is early.frame.index for each in (late, *again))
+
+
+def test_one_series_stamped_twice_has_both_samples(build):
+    """A page may carry a series' past; two instants are not two opinions."""
+    page = f'm{{s="a"}} 1 {int(NOW - 60) * 1000}\nm{{s="a"}} 2 {int(NOW - 30) * 1000}\n'
+    _, collector = build(page, {"type": "gauge", "metric": "m"})
+
+    readings = collect(collector)
+
+    assert [(each.frame.at, each.frame.values.tolist(), each.rejected) for each in readings] == [
+        (NOW - 60, [1.0], 0),
+        (NOW - 30, [2.0], 0),
+    ]
+
+
+def test_histograms_of_several_instants_list_all_series(build):
+    """As for gauges; and what has no bucket at an instant is not a broken histogram."""
+    early = int(NOW - 60) * 1000
+    page = (
+        f'h_bucket{{le="1",s="a"}} 1 {early}\nh_bucket{{le="+Inf",s="a"}} 2 {early}\n'
+        'h_bucket{le="1",s="b"} 3\nh_count{s="b"} 4\nh_bucket{le="x",s="b"} 1\n'
+    )
+    _, collector = build(page, {"type": "histogram", "metric": "h"})
+
+    first, second = collect(collector)
+
+    assert first.frame.index.label_sets == second.frame.index.label_sets == ((("s", "a"),), (("s", "b"),))
+    assert (first.frame.at, first.frame.present.tolist(), first.rejected) == (NOW - 60, [True, False], 1)
+    assert (second.frame.at, second.frame.present.tolist(), second.rejected) == (NOW, [False, True], 0)
+    assert second.frame.counts[1].tolist() == [3.0, 4.0]
 
 
 def test_openmetrics_is_read_with_its_own_rules(build):
