@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from slo_guard.clock import iso
 from slo_guard.collect.backfill import Progress, Stretch, chunk_points, missing_stretch
-from slo_guard.collect.frames import Rejections, SeriesLayout, gauge_frame, layout_within
+from slo_guard.collect.frames import Rejections, SeriesLayout, gauge_frame, layout_at, layout_within
 from slo_guard.collect.histograms import BucketLayout, bucket_layout
 from slo_guard.collect.prometheus_answer import Vector, VectorParser, error_text, parse_matrix
 from slo_guard.collect.prometheus_options import PrometheusIndicator, PrometheusOptions
@@ -19,6 +20,7 @@ from slo_guard.domain.readings import (
     FloatArray,
     GaugeFrame,
     HistogramFrame,
+    IntArray,
     Observation,
     Reading,
 )
@@ -59,7 +61,7 @@ class Query:
         self._has_gaps = options.cron is None
         self._interval = options.interval if options.cron is None else _CRON_STEP_SECONDS
         self._parser = VectorParser()
-        self._buckets: tuple[SeriesIndex, BucketLayout] | None = None
+        self._buckets: WeakKeyDictionary[SeriesIndex, BucketLayout] = WeakKeyDictionary()
 
     def run(self, now: float, progress: Progress, ends: float) -> Part:
         """Return the present, after what is missing of the past."""
@@ -117,10 +119,10 @@ class Query:
     def _history(
         self, chunk: Stretch, index: SeriesIndex, after: float | None, now: float, ends: float
     ) -> list[Observation]:
-        """Return a reading for each point at which any series had a sample.
+        """Return a reading for each point at which any series had a sample; it lists those that had one, and no other.
 
         A point without any gives none: whether nothing was there or nobody looked cannot be told afterwards,
-        and to take it for observed would turn silence green.
+        and to take it for observed would turn silence green. Points with the same series share one index.
         """
         points = {"start": f"{chunk.start:.3f}", "end": f"{chunk.end:.3f}", "step": f"{chunk.step:.3f}"}
         matrix = self._ask("query_range", points, ends, parse_matrix)
@@ -130,16 +132,20 @@ class Query:
         # Some servers move the points to multiples of the step, which can add one at each end.
         if len(times) > chunk.count + 2:
             raise CollectionError("wrong_shape", f"{len(times)} points came where {chunk.count} were asked for")
-        rows = np.arange(len(index)) if layout.rows is None else layout.rows
-        order = np.argsort(columns, kind="stable")
+        rows = layout.row_of_each()[matrix.series[usable]]
+        order = np.lexsort((rows, columns))  # stable: of a series that comes twice the first stays first
         bounds = np.searchsorted(columns[order], np.arange(len(times) + 1))
-        places, sample_values = matrix.series[usable][order], matrix.values[usable][order]
+        rows, sample_values = rows[order], matrix.values[usable][order]
+        listings: dict[bytes, SeriesLayout] = {}
         readings: list[Observation] = []
         for at, begin, end in zip(times.tolist(), bounds[:-1], bounds[1:], strict=True):
-            here = places[begin:end]
-            repeats = None if layout.repeats is None else layout.repeats[here]
-            at_once = SeriesLayout(layout.index, rows[here], repeats)
-            readings.append(self._reading(at_once, sample_values[begin:end], at=at, now=now, rejected=Rejections()))
+            here = rows[begin:end]
+            key = here.tobytes()
+            listing = listings.get(key)
+            if listing is None:
+                listing = listings[key] = _listing(layout.index, here)
+            values = sample_values[begin:end]
+            readings.append(self._reading(listing, values, at=at, now=now, rejected=Rejections()))
         return readings
 
     def _reading(
@@ -150,12 +156,7 @@ class Query:
         if indicator.type == "histogram":
             rejected.add(layout.duplicates, layout.example)
             frame = self._bucket_layout(layout.index).frame(
-                layout.place(values),
-                np.empty(0),
-                at,
-                factor=indicator.factor,
-                rejected=rejected,
-                complete=at == now,
+                layout.place(values), np.empty(0), at, factor=indicator.factor, rejected=rejected
             )
         else:
             frame = gauge_frame(
@@ -164,10 +165,10 @@ class Query:
         return Reading(self.name, self._collector, now, frame, rejected.count, rejected.example)
 
     def _bucket_layout(self, index: SeriesIndex) -> BucketLayout:
-        if self._buckets is None or self._buckets[0] is not index:
-            previous = self._buckets[1].index if self._buckets is not None else None
-            self._buckets = (index, bucket_layout(index, previous=previous))
-        return self._buckets[1]
+        found = self._buckets.get(index)
+        if found is None:
+            found = self._buckets[index] = bucket_layout(index)
+        return found
 
     def _ask(self, endpoint: str, params: Mapping[str, str], ends: float, parse: Callable[[bytes], AnswerT]) -> AnswerT:
         """Return a parsed answer; asked for by GET, or by POST where the query is too long for a URL."""
@@ -183,6 +184,15 @@ class Query:
             return parse(answer.body)
         except CollectionError as error:
             raise CollectionError(error.reason, f"{answer.url}: {error}") from None
+
+
+def _listing(index: SeriesIndex, rows: IntArray) -> SeriesLayout:
+    """Lay out the samples of ``rows`` (ascending) over these alone; what comes twice was counted with the present."""
+    distinct, places = np.unique(rows, return_inverse=True)
+    listed = index if len(distinct) == len(index) else SeriesIndex.of(index.label_sets[row] for row in distinct)
+    if len(distinct) == len(rows):
+        return SeriesLayout(listed)
+    return replace(layout_at(listed, places.astype(np.int64)), duplicates=0, example=None)
 
 
 def _was_too_much(error: HttpError | CollectionError) -> bool:

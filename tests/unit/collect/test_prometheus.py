@@ -392,12 +392,55 @@ def test_series_that_ended_are_in_the_history(build):
 
     _, collector = build(answer, history_from=START, interval="60s")
 
-    first, second, *_, last = collector.collect(NOW, None).observations
+    first, second, *others, last = collector.collect(NOW, None).observations
 
-    assert first.frame.index.label_sets == ((("s", "new"),), (("s", "old"),))
-    assert (first.frame.present.tolist(), first.rejected) == ([False, True], 0)
+    assert first.frame.index.label_sets == ((("s", "old"),),)
+    assert (first.frame.present, first.rejected) == (None, 0)
+    assert second.frame.index.label_sets == ((("s", "new"),), (("s", "old"),))
     assert (second.frame.present.tolist(), second.rejected) == ([False, True], 1)
+    assert all(each.frame.index is last.frame.index for each in others)
     assert last.frame.index.label_sets == ((("s", "new"),),)
+
+
+def test_history_of_the_same_series_shares_one_index_and_has_all_of_them(build):
+    """Two weeks are then taken in at once, and a stretch tells of births and ends and of nothing else."""
+
+    def answer(request: Request) -> Reply:
+        if request.path == "/api/v1/query":
+            return vector(({"s": "b"}, "1"), ({"s": "a"}, "1"))
+        points = grid(request)
+        return matrix(
+            *(({"s": name}, [(at, "1") for at in points if at >= START + 60 * n]) for n, name in enumerate("ab"))
+        )
+
+    _, collector = build(answer, history_from=START, interval="60s")
+
+    first, *others = collector.collect(NOW, None).observations
+
+    assert first.frame.index.label_sets == ((("s", "a"),),)
+    assert others[0].frame.index.label_sets == ((("s", "b"),), (("s", "a"),))
+    assert all(each.frame.index is others[0].frame.index and each.frame.present is None for each in others)
+
+
+def test_two_series_with_the_same_labels_take_turns_in_the_history(build):
+    """A metric that was renamed is queried by both names: only where both have a value is there any doubt."""
+
+    def answer(request: Request) -> Reply:
+        if request.path == "/api/v1/query":
+            return vector(({"__name__": "new"}, "4"))
+        points = grid(request)
+        return matrix(
+            ({"__name__": "old"}, [(at, "1") for at in points[:2]]),
+            ({"__name__": "new"}, [(at, "4") for at in points[1:]]),
+        )
+
+    _, collector = build(answer, history_from=START, interval="60s")
+
+    first, second, third, *_ = collector.collect(NOW, None).observations
+
+    assert (first.frame.values.tolist(), first.frame.present) == ([1.0], None)
+    assert (second.frame.present.tolist(), second.rejected) == ([False], 0)
+    assert (third.frame.values.tolist(), third.frame.present) == ([4.0], None)
 
 
 def test_a_series_that_had_no_histogram_yet_is_not_an_error_of_the_source(build):
@@ -416,7 +459,8 @@ def test_a_series_that_had_no_histogram_yet_is_not_an_error_of_the_source(build)
 
     first, *_ = collector.collect(NOW, None).observations
 
-    assert (first.frame.present.tolist(), first.rejected) == ([True, False], 0)
+    assert first.frame.index.label_sets == ((("s", "a"),),)
+    assert (first.frame.present, first.rejected) == (None, 0)
 
 
 @pytest.mark.parametrize(
