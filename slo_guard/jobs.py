@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 
 from slo_guard.clock import to_unix
+from slo_guard.collect.future import without_future
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
 from slo_guard.domain.builtin import collector_up_reading
 from slo_guard.domain.kpi import KPI, Plan
@@ -31,17 +32,20 @@ def collect_once(
     """Run a collector and make its readings and cursor durable (hop 1); returns what it brought.
 
     ``stamp`` gives the instant (Unix seconds) at which the readings are seen, by default ``now``: the
-    daemon passes its clock, since a collection takes time. Raises ``StoreError``; then nothing was kept.
+    daemon passes its clock, since a collection takes time. Samples stamped later than that are taken out.
+    Raises ``StoreError``; then nothing was kept.
     """
     at = to_unix(now)
+    stamp = stamp or (lambda: at)
     try:
         collection = collector.collect(at, store.collector_cursor(collector.name))
     except Exception:
         # A collector's own bug must not look like a source that has nothing to say.
         log.exception("collector_bug", collector=collector.name)
         collection = _failed(collector, at)
+    collection = without_future(collection, stamp())
     collection = replace(collection, observations=(*collection.observations, collector_up_reading(collection, at)))
-    store.save_collection(collection, stamp or (lambda: at))
+    store.save_collection(collection, stamp)
     return collection
 
 
