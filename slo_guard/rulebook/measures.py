@@ -101,6 +101,11 @@ def combine_misfit(measure: Measure, kind: IndicatorType, combine: Combine, name
         return "a ratio folds series by summing both its sides; leave combine out"
     if kind is PERCENTILE and combine in (Combine.MEAN, Combine.SUM):
         return f"a {combine.value} of percentiles is not a percentile ({name}); write combine: max"
+    if kind is BOOL and measure.reducer is Reducer.TOTAL and combine in (Combine.MIN, Combine.MEAN):
+        return (
+            f"the time during which {name} is true is united or summed, it has no {combine.value}; "
+            "write combine: max (while any is true) or combine: sum (each one's time)"
+        )
     truth = kind is BOOL and measure.reducer in (Reducer.LAST, Reducer.MIN, Reducer.MAX)
     if truth and combine in (Combine.MEAN, Combine.SUM):
         return f"{name} is true or false; write combine: max (any is true) or combine: min (all are true)"

@@ -76,6 +76,7 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"indicator": "buckets"}, "buckets is a histogram, whose measures are not supported by this version"),
         ({"indicator": "clicks"}, "clicks is an event, whose measures are not supported by this version"),
         ({"indicator": "signed", "objective": "{is: true}", "combine": "sum"}, "combine: signed is true or false; write combine: max (any is true) or combine: min"),
+        ({"indicator": "signed", "measure": "total over 6h", "objective": "{at_least: 10m}", "combine": "min"}, "combine: the time during which signed is true is united or summed, it has no min; write combine: max (while any is true) or combine: sum (each one's time)"),
         ({"measure": "p95 over 5m"}, "measure: the reducer 'p95' is not supported by this version"),
         ({"measure": "median over sprint"}, "measure: the reducer 'median' is not supported by this version"),
         ({"measure": "max over week"}, "measure: the window 'week' is not supported by this version"),
