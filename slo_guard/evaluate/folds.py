@@ -109,7 +109,7 @@ def _delta(kpi: KPI, source: Input, fresh_rows: BoolArray, start: float, now: fl
     veiled = None
     counted = fresh_rows
     if silent is not None:
-        silent = silent & ~np.isnan(gained) & (stood_at_start | (source.latest_at > start))
+        silent = silent & ~np.isnan(gained) & (stood_at_start | (counts > 0))
         counted = fresh_rows | silent
     value = folding.reduce(np.where(counted, gained, np.nan), combine)
     if silent is not None and kpi.objective is not None:
@@ -156,8 +156,8 @@ def gaps(source: Input, fresh_rows: BoolArray, groups: int) -> CodeArray:
         return np.full(groups, REASON_CODE[Reason.SOURCE_FAILED], dtype=np.int8)
     gap = np.full(groups, REASON_CODE[Reason.NEVER_SEEN], dtype=np.int8)
     gap[source.folding.counts > 0] = REASON_CODE[Reason.STALE]
-    if source.frame_at is not None and not fresh_rows.all():
-        listed = source.folding.any(source.listed_at >= source.frame_at)
+    if not fresh_rows.all():
+        listed = source.folding.any(~source.gone())
         gap[(source.folding.counts > 0) & ~listed] = REASON_CODE[Reason.GONE_FROM_SOURCE]
     return gap
 
@@ -167,6 +167,5 @@ def gaps_of_rows(source: Input, silent: BoolArray, groups: int) -> CodeArray:
     if source.failure is not None:
         return np.full(groups, REASON_CODE[Reason.SOURCE_FAILED], dtype=np.int8)
     gap = np.full(groups, REASON_CODE[Reason.GONE_FROM_SOURCE], dtype=np.int8)
-    assert source.frame_at is not None
-    gap[source.folding.any(silent & (source.listed_at >= source.frame_at))] = REASON_CODE[Reason.STALE]
+    gap[source.folding.any(silent & ~source.gone())] = REASON_CODE[Reason.STALE]
     return gap

@@ -105,13 +105,13 @@ class HeldTime:
             self._held = self._held + _held_between(self._until, self._at, at)
             self._at = at
 
-    def hold(self, until: FloatArray, rows: BoolArray, *, borrow: bool = False) -> None:
+    def hold(self, until: FloatArray, rows: BoolArray, *, borrow: BoolArray | None = None) -> None:
         """Hold ``rows`` until the given times (an earlier time cuts a hold), then keep the point.
 
-        With ``borrow``, rows that are held for the first time begin with what row 0 has.
+        Of the rows ``borrow``, those that are held for the first time begin with what row 0 has.
         """
-        if borrow:
-            begins = rows & (self._until == -np.inf)
+        if borrow is not None:
+            begins = rows & borrow & (self._until == -np.inf)
             self._borrows = self._borrows | begins
             self._held = np.where(begins, self._held[0], self._held)
         self._until = np.where(rows, until, self._until)
@@ -166,11 +166,10 @@ class Counter:
         self._born_at: FloatArray = np.zeros(0)
         self._first_inside: FloatArray = np.zeros(0)
 
-    def add(self, at: float, values: FloatArray, *, source_was_up: bool) -> None:
+    def add(self, at: float, values: FloatArray, born: BoolArray | None = None) -> None:
         """Take in a frame: ``values`` over all rows, NaN where absent.
 
-        ``source_was_up``: whether an earlier successful collection, still fresh, lacked the rows that are
-        new now; then they were born here and counted from 0.
+        ``born``: the rows that began with this frame, so that they counted from 0; None where none did.
         """
         rows = len(values)
         self.total, self._raw, self._seen_at, self._born_at, self._first_inside = (
@@ -182,8 +181,8 @@ class Counter:
         self.total = np.where(new, values, np.where(present, self.total + step, self.total))
         self._raw = np.where(present, values, self._raw)
         self._seen_at = np.where(present, at, self._seen_at)
-        if source_was_up:
-            self._born_at = np.where(new, at, self._born_at)
+        if born is not None:
+            self._born_at = np.where(born, at, self._born_at)
         if self._fixed_start is not None and at > self._fixed_start:
             self._first_inside = np.where(present & np.isnan(self._first_inside), self.total, self._first_inside)
         self._edges.push(at, self.total, self._seen_at)
@@ -211,7 +210,8 @@ class Counter:
 
         The baseline is the last sample at or before ``start`` that was fresh there (not older than
         ``fresh_for`` seconds), else 0 for a row born inside, else ``baseline``, else with ``from_first``
-        the first sample inside. A row without samples inside has increased by 0.
+        the first sample inside. A row without samples inside has increased by 0 if it was fresh at ``start``;
+        else it is no part of the window, and NaN.
         """
         rows = len(self.total)
         base = np.full(rows, np.nan)
@@ -219,14 +219,15 @@ class Counter:
         if point is not None:
             total_then, seen_then = (grown(column, rows) for column in point.columns)
             base = np.where(start - seen_then <= fresh_for, total_then, base)
-        base = np.where(np.isnan(base) & (self._born_at > start), 0.0, base)
+        stood = ~np.isnan(base)
+        base = np.where(~stood & (self._born_at > start), 0.0, base)
         if baseline is not None:
             base = np.where(np.isnan(base), baseline, base)
         elif from_first:
             base = np.where(np.isnan(base), self._first_totals_inside(start, np.isnan(base)), base)
         silent = ~(self._seen_at > start)
-        increase = np.where(silent, 0.0, self.total - base)
-        return increase, np.isnan(increase)
+        increase = np.where(silent, np.where(stood, 0.0, np.nan), self.total - base)
+        return increase, np.isnan(increase) & ~silent
 
     def _first_totals_inside(self, start: float, wanted: BoolArray) -> FloatArray:
         if self._fixed_start is not None:
@@ -274,10 +275,12 @@ class Level:
 
     def __init__(self, fixed_start: float | None) -> None:
         self._edges = Edges(fixed_start)
+        self._seen_at: FloatArray = np.zeros(0)
 
-    def add(self, at: float, latest: FloatArray, latest_at: FloatArray) -> None:
-        """Keep the latest values and their times as they stand after the frame at ``at``."""
-        self._edges.push(at, latest, latest_at)
+    def add(self, at: float, values: FloatArray, latest: FloatArray) -> None:
+        """Take in a frame: ``values`` over all rows, NaN where absent, and the ``latest`` ones after it."""
+        self._seen_at = np.where(np.isnan(values), grown(self._seen_at, len(values)), at)
+        self._edges.push(at, latest, self._seen_at)
 
     def at_start(self, start: float, fresh_for: float, rows: int) -> FloatArray:
         """Return the values that were fresh at ``start``, NaN elsewhere; shape (rows,)."""

@@ -18,20 +18,35 @@ from slo_guard.domain.readings import (
     Reading,
 )
 from slo_guard.evaluate.history import Aggregator, Counter, HeldTime, Level, SampleCount, grown
-from slo_guard.evaluate.rows import Folding, Groups, SeriesRows
+from slo_guard.evaluate.rows import Folding, Groups, Listing, SeriesRows
 
 _WORTH_A_STRETCH = 8
 _UFUNCS = {Reducer.MIN: np.fmin, Reducer.MAX: np.fmax, Reducer.MEAN: np.add}
 
 
 class Input:
-    """The series of one selection. Frames come in ascending time; a row's sample that is not newer is late.
+    """The series of one selection. A row's sample that is not newer than its last is late and left out.
+
+    A frame's index is the listing of its source: a row that the newest frame does not list is *gone*, one that it
+    lists without a sample is not. A row is *born* with a frame that lists it for the first time, and with a sample,
+    while an earlier frame is still fresh: then the source had said that there was nothing. A sample that comes
+    behind newer ones of other rows counts in windows from the newest time known; its age is by its own.
 
     ``observed`` counts the time for which each row's samples were fresh; its row 0 is the source itself.
-    ``true_time`` counts the time during which each *unit* (a group, or a row where rows are summed) was true.
+    ``true_time`` counts the time during which each *unit* (a group, or a row where rows are summed) was true: each
+    sample holds until the next, until a frame that does not list the row, and never past ``no_data.after``. Under
+    ``total`` a row that is gone is observed as not true for as long as the source's frames are fresh.
     """
 
-    def __init__(self, kpi: KPI, selection: Selection, groups: Groups, fixed_start: float | None, end: float) -> None:
+    def __init__(
+        self,
+        kpi: KPI,
+        selection: Selection,
+        groups: Groups,
+        fixed_start: float | None,
+        end: float,
+        sprint_start: float = -np.inf,
+    ) -> None:
         reducer = kpi.measure.reducer
         windowed = kpi.measure.window is not None
         counts = reducer in (Reducer.INCREASE, Reducer.RATIO) or (
@@ -42,7 +57,7 @@ class Input:
         self.rows = SeriesRows(selection.where, groups)
         self.latest: FloatArray = np.zeros(0)
         self.latest_at: FloatArray = np.zeros(0)
-        self.listed_at: FloatArray = np.zeros(0)
+        self.listing = Listing()
         self.frame_at: float | None = None
         self.succeeded_at: float | None = None
         self.failure: CollectionFailure | None = None
@@ -59,6 +74,9 @@ class Input:
         self.folds_first = times and kpi.combine is not Combine.SUM
         self._fresh_for = kpi.no_data.after_seconds
         self._end = end
+        self._sprint_start = sprint_start
+        self._true_until: FloatArray = np.zeros(0)
+        self._observed_until: FloatArray = np.zeros(0)
         self._groups = groups
         self._folding: Folding | None = None
 
@@ -78,7 +96,7 @@ class Input:
         match observation.frame:
             case GaugeFrame() as frame:
                 if frame.at <= self._end:
-                    self._take_frame(frame)
+                    self._take_frame(frame, observation.seen_at)
             case Evidence() as evidence:
                 self.evidence = evidence
             case _:
@@ -91,29 +109,37 @@ class Input:
         position = 0
         while position < len(observations):
             self.take(observations[position])
-            frames = self._alike(observations, position)
-            if len(frames) >= _WORTH_A_STRETCH and self._takes_stretches():
-                self._take_stretch(frames)
+            frames = self._alike(observations, position) if self._takes_stretches() else []
+            if len(frames) >= _WORTH_A_STRETCH:
                 position += len(frames)
                 self.succeeded_at = observations[position].seen_at
+                self._take_stretch(frames, self.succeeded_at)
             position += 1
 
     def fresh(self, now: float) -> BoolArray:
         """Return which rows have a sample that is not older than ``no_data.after``."""
         return now - self.latest_at <= self._fresh_for
 
+    def gone(self) -> BoolArray:
+        """Return which rows the source no longer has: its newest frame does not list them."""
+        return ~self.listing.listed
+
     def forgotten(self, now: float, forget_after: float) -> BoolArray:
-        """Return which rows the source, though it answered, has not shown for ``forget_after`` seconds.
+        """Return which rows are gone and had their last sample (without any: were last listed) so long ago.
 
         Never before they are stale: a series that is gone is said to be so first.
         """
-        if self.frame_at is None:
-            return np.zeros(len(self.rows), dtype=bool)
-        return (now - self.latest_at > max(forget_after, self._fresh_for)) & (self.frame_at > self.listed_at)
+        shown_at = np.where(np.isnan(self.latest_at), self.listing.seen_at, self.latest_at)
+        return (now - shown_at > max(forget_after, self._fresh_for)) & self.gone()
 
     def coverage(self, start: float, now: float, fresh: BoolArray) -> FloatArray:
-        """Return the observed share of (start, now] by group; of several rows the least of those still there."""
+        """Return the observed share of (start, now] by group; of several rows the least of those still there.
+
+        A window that reaches behind the sprint's start is measured from there: nothing is owed before it.
+        """
         folding, groups = self.folding, len(self._groups)
+        if self._sprint_start < now:
+            start = max(start, self._sprint_start)
         if self.observed is None or now <= start:
             return np.full(groups, np.nan)
         if self.folds_first:
@@ -122,14 +148,13 @@ class Input:
         living = folding.reduce(np.where(fresh, shares, np.nan), Combine.MIN)
         return np.where(np.isnan(living), folding.reduce(shares, Combine.MIN), living)
 
-    def _take_frame(self, frame: GaugeFrame) -> None:
+    def _take_frame(self, frame: GaugeFrame, seen_at: float) -> None:
+        known = len(self.rows)
         placement = self.rows.place(frame.index)
         values = self.rows.spread(frame)
         count = len(values)
         source_was_up = self._source_was_up(frame.at)
-        self.latest, self.latest_at, self.listed_at = (
-            grown(array, count) for array in (self.latest, self.latest_at, self.listed_at)
-        )
+        self.latest, self.latest_at = grown(self.latest, count), grown(self.latest_at, count)
         late = ~np.isnan(values) & (frame.at <= self.latest_at)
         if late.any():
             self.late_samples += int(late.sum())
@@ -138,19 +163,26 @@ class Input:
         # Copies, never in place: the edges of windows still hold the arrays of earlier frames.
         self.latest = np.where(present, values, self.latest)
         self.latest_at = np.where(present, frame.at, self.latest_at)
-        self.listed_at = self.listed_at.copy()
-        self.listed_at[placement.rows] = frame.at
+        self.listing.take(placement, count, seen_at, increment=frame.increment)
         at = frame.at if self.frame_at is None else max(frame.at, self.frame_at)
-        self._feed_buffers(at, values, present, source_was_up=source_was_up)
+        born = present & (np.arange(count) >= known) if source_was_up and count > known else None
+        self._feed_buffers(at, values, present, born)
         self.frame_at = at
 
     def _alike(self, observations: Sequence[Observation], position: int) -> list[GaugeFrame]:
-        """Return the frames right behind ``position`` that bring no surprise: same series, all present, on time."""
+        """Return the frames right behind ``position`` that bring no surprise: same series, all present, on time.
+
+        On time is what is later than every frame so far, so that no row's sample is late.
+        """
         frames: list[GaugeFrame] = []
         last = _whole_frame(observations[position])
+        if last is None or self.frame_at is None or last.at < self.frame_at:
+            return frames
         while last is not None and position + 1 + len(frames) < len(observations):
             frame = _whole_frame(observations[position + 1 + len(frames)])
             if frame is None or frame.index is not last.index or not last.at < frame.at <= self._end:
+                break
+            if frame.increment is not last.increment:
                 break
             frames.append(frame)
             last = frame
@@ -159,7 +191,7 @@ class Input:
     def _takes_stretches(self) -> bool:
         return self.aggregator is None and self.level is None and (not self.folds_first or self.folding.identity)
 
-    def _take_stretch(self, frames: list[GaugeFrame]) -> None:
+    def _take_stretch(self, frames: list[GaugeFrame], seen_at: float) -> None:
         """Take in frames of which the one before was taken: nothing in them is new but times and values."""
         index, after = frames[0].index, self._fresh_for
         placement = self.rows.place(index)
@@ -171,41 +203,58 @@ class Input:
             self.counter.add_run(times, values, present)
         if self.sample_count is not None:
             self.sample_count.add_run(times, present)
-        sampled_until = np.where(present, times[:, None] + after, self.latest_at + after)
+        fresh_until = times[:, None] + after
         if self.true_time is not None:
-            latest = np.where(present, values, self.latest)
-            self.true_time.hold_run(times, np.where(latest > 0, sampled_until, -np.inf))
+            true_until = np.where(values > 0, fresh_until, -np.inf)
+            true_until = np.where(present, true_until, self._true_until)
+            self.true_time.hold_run(times, true_until)
+            self._true_until = true_until[-1]
         if self.observed is not None:
-            until = np.where(np.isnan(sampled_until), -np.inf, sampled_until)
-            self.observed.hold_run(times, np.concatenate([times[:, None] + after, until], axis=1))
+            seen = present if self.true_time is None else present | ~self.listing.listed
+            observed_until = np.where(seen, fresh_until, self._observed_until)
+            self.observed.hold_run(times, np.concatenate([fresh_until, observed_until], axis=1))
+            self._observed_until = observed_until[-1]
         self.latest = np.where(present, values[-1], self.latest)
         self.latest_at = np.where(present, times[-1], self.latest_at)
-        self.listed_at = self.listed_at.copy()
-        self.listed_at[placement.rows] = times[-1]
+        self.listing.take(placement, len(self.rows), seen_at, increment=frames[-1].increment)
         self.frame_at = float(times[-1])
 
     def _source_was_up(self, at: float) -> bool:
         return self.failure is None and self.frame_at is not None and at - self.frame_at <= self._fresh_for
 
-    def _feed_buffers(self, at: float, values: FloatArray, present: BoolArray, *, source_was_up: bool) -> None:
+    def _feed_buffers(self, at: float, values: FloatArray, present: BoolArray, born: BoolArray | None) -> None:
         if self.counter is not None:
-            self.counter.add(at, values, source_was_up=source_was_up)
+            self.counter.add(at, values, born)
         if self.level is not None:
-            self.level.add(at, self.latest, self.latest_at)
+            self.level.add(at, values, self.latest)
         if self.aggregator is not None:
             self.aggregator.add(at, values)
         if self.sample_count is not None:
             self.sample_count.add(at, present)
+        if self.observed is None:
+            return
+        fresh_until = self.latest_at + self._fresh_for
         if self.true_time is not None:
-            true_until = np.where(self.latest > 0, self.latest_at + self._fresh_for, -np.inf)
-            until = self._by_unit(true_until)
+            true_until = np.where(self.latest > 0, fresh_until, -np.inf)
+            true_until = np.where(present, true_until, grown(self._true_until, len(values), -np.inf))
+            self._true_until = np.where(self.listing.listed, true_until, -np.inf)
+            until = self._by_unit(self._true_until)
             self.true_time.advance(at, len(until))
             self.true_time.hold(until, np.ones(len(until), dtype=bool))
-        if self.observed is not None:
-            until = self._by_unit(np.where(np.isnan(self.latest_at), -np.inf, self.latest_at + self._fresh_for))
-            until = np.concatenate([[at + self._fresh_for], until])
-            self.observed.advance(at, len(until))
-            self.observed.hold(until, until > -np.inf, borrow=source_was_up)
+        seen_until = np.where(present, fresh_until, -np.inf)
+        if self.true_time is not None:
+            seen_until = np.where(self.listing.listed, seen_until, at + self._fresh_for)
+        self._observed_until = np.fmax(grown(self._observed_until, len(values), -np.inf), seen_until)
+        until = np.concatenate([[at + self._fresh_for], self._by_unit(self._observed_until)])
+        self.observed.advance(at, len(until))
+        self.observed.hold(until, until > -np.inf, borrow=self._born_units(born))
+
+    def _born_units(self, born: BoolArray | None) -> BoolArray | None:
+        """Return the flags of the rows that are born as flags over the source itself and the units."""
+        if born is None:
+            return None
+        units = self.folding.any(born) if self.folds_first else born
+        return np.concatenate([[False], units])
 
     def _by_unit(self, until: FloatArray) -> FloatArray:
         """Fold to groups where the measure folds first: the latest time of any row."""

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from slo_guard.domain.kpi import Combine, Matcher, MatchOp
-from slo_guard.domain.readings import FloatArray, GaugeFrame, IntArray
+from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IntArray
 from slo_guard.domain.series import LabelSet, SeriesIndex
+from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.patterns import compile_pattern
 
 Positions: TypeAlias = npt.NDArray[np.intp]
@@ -105,6 +106,28 @@ class SeriesRows:
         if new_groups:
             self.group_of = np.concatenate([self.group_of, np.array(new_groups, dtype=np.int64)])
         return Placement(_as_slice(take), _as_slice(rows))
+
+
+class Listing:
+    """Which rows of a table its source has, as the newest frame lists them, and when each was last listed.
+
+    ``listed``: shape (rows,); ``seen_at``: by the time at which frames were got, not by that of their samples.
+    """
+
+    def __init__(self) -> None:
+        self.listed: BoolArray = np.zeros(0, dtype=bool)
+        self.seen_at: FloatArray = np.zeros(0)
+        self._as_of: tuple[Placement, int] | None = None
+
+    def take(self, placement: Placement, rows: int, seen_at: float, *, increment: bool) -> None:
+        """Take in what a frame lists of a table with ``rows``; an increment says nothing of the rows that it lacks."""
+        self.seen_at = grown(self.seen_at, rows)
+        self.seen_at[placement.rows] = seen_at
+        if increment:
+            self._as_of, self.listed = None, grown_flags(self.listed, rows).copy()
+        elif self._as_of != (placement, rows):
+            self._as_of, self.listed = (placement, rows), np.zeros(rows, dtype=bool)
+        self.listed[placement.rows] = True
 
 
 class Folding:

@@ -53,7 +53,9 @@ class KpiTrack:
                 selections = (selection,)
             case RatioPair(part=part, total=total):
                 selections = (part, total)
-        self.inputs = tuple(Input(kpi, selection, self.groups, fixed_start, end) for selection in selections)
+        self.inputs = tuple(
+            Input(kpi, selection, self.groups, fixed_start, end, sprint.start_at) for selection in selections
+        )
         self.presence = Presence(kpi, self.groups, self.inputs)
         self._in_sprint = in_sprint
         self._verdict: CodeArray = np.zeros(0, dtype=np.int8)
@@ -90,12 +92,10 @@ class KpiTrack:
         for source in self.inputs:
             if source.selection.indicator == indicator:
                 source.take_all(observations)
-        observation = observations[-1]
-        if isinstance(observation, Reading) and isinstance(observation.frame, GaugeFrame):
-            for expected in self.kpi.expect:
-                if expected.labels_of == indicator:
-                    values = {dict(labels).get(expected.label, "") for labels in observation.frame.index.label_sets}
-                    self._expected_from[expected.label] = tuple(sorted(values - {""}))
+        for expected in self.kpi.expect:
+            if expected.labels_of == indicator:
+                before = self._expected_from.get(expected.label, ())
+                self._expected_from[expected.label] = _listed_values(expected.label, observations, before)
 
     def restore(self, memory: VerdictMemory | None, alerts: dict[AlertKey, Alert], evaluated_at: float | None) -> None:
         """Put back what was persisted; groups of live alerts stay in view although nothing is read of them yet."""
@@ -255,6 +255,22 @@ class KpiTrack:
             ),
             memory,
         )
+
+
+def _listed_values(label: str, observations: Sequence[Observation], before: Sequence[str]) -> tuple[str, ...]:
+    """Return the label's values in the newest frame, though failures follow it; without any, those of ``before``.
+
+    Frames that are increments add to what there was.
+    """
+    found: set[str] = set()
+    for item in reversed(observations):
+        if isinstance(item, Reading) and isinstance(item.frame, GaugeFrame):
+            found.update(dict(labels).get(label, "") for labels in item.frame.index.label_sets)
+            if not item.frame.increment:
+                break
+    else:
+        found.update(before)
+    return tuple(sorted(found - {""}))
 
 
 def _only(measured: Measured, groups: IntArray) -> Measured:

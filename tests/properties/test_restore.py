@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from slo_guard.clock import from_unix
 from slo_guard.domain.kpi import Selection, Single
-from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, StoredObservation
-from slo_guard.domain.readings import CollectionFailure, Observation
+from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation
+from slo_guard.domain.readings import Observation
 from slo_guard.domain.verdicts import SeriesVerdict, VerdictFrame
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
 from tests.support.builders import a_failure, a_frame, a_kpi, a_plan, an_objective, labels, numbered
@@ -102,13 +102,17 @@ def _told(result: Evaluation) -> list[tuple[object, ...]]:
 
 @st.composite
 def long_stretches(draw: st.DrawFn) -> list[Observation]:
-    """Return frames of several indicators in long alike stretches, with gaps, resets and births between them."""
+    """Return frames of several indicators in long alike stretches, with gaps, resets and births between them.
+
+    At times the source's clock goes back, so that the frames of a stretch begin before those that came already.
+    """
     randomness = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     observations: list[Observation] = []
-    at, total = T0 - 600.0, np.zeros(3)
+    at, lag, total = T0 - 600.0, 0.0, np.zeros(3)
     for _ in range(draw(st.integers(1, 6))):
         shown = draw(st.sets(st.integers(0, 2), min_size=0, max_size=3))
         at += draw(st.sampled_from([30.0, 30.0, 200.0, 900.0]))
+        lag = draw(st.sampled_from([0.0, 0.0, lag, 150.0, 400.0]))
         if draw(st.booleans()):
             total = np.zeros(3)
         if draw(st.integers(0, 4)) == 0:
@@ -116,19 +120,18 @@ def long_stretches(draw: st.DrawFn) -> list[Observation]:
             at += 30.0
         for _ in range(draw(st.integers(1, 30))):
             total = total + randomness.integers(0, 3, 3)
-            observations += _frames_at(at, total, shown, randomness)
+            observations += _frames_at(at - lag, at, total, shown, randomness)
             at += 30.0
     return observations
 
 
-def _frames_at(at: float, total: np.ndarray, shown: set[int], randomness: np.random.Generator) -> Sequence[Observation]:
-    part = np.floor(total / 2)
-    flags = randomness.integers(0, 2, 3)
+def _frames_at(
+    at: float, seen_at: float, total: np.ndarray, shown: set[int], randomness: np.random.Generator
+) -> Sequence[Observation]:
+    values = {"a": total, "part": np.floor(total / 2), "total": total, "flag": randomness.integers(0, 2, 3)}
     return [
-        a_frame("a", at, {SERIES[n]: float(total[n]) for n in sorted(shown)}),
-        a_frame("part", at, {SERIES[n]: float(part[n]) for n in sorted(shown)}),
-        a_frame("total", at, {SERIES[n]: float(total[n]) for n in sorted(shown)}),
-        a_frame("flag", at, {SERIES[n]: float(flags[n]) for n in sorted(shown)}),
+        a_frame(name, at, {SERIES[n]: float(each[n]) for n in sorted(shown)}, seen_at=seen_at)
+        for name, each in values.items()
     ]
 
 
@@ -144,21 +147,21 @@ def test_history_taken_in_stretches_is_as_if_taken_frame_by_frame(observations: 
         kpis.append(a_kpi(f"k{number}", measure, by=by, objective=an_objective("at_most", 5), **fields))
     plan = a_plan(*kpis)
     stored = numbered(observations)
-    now = max(_seen(item) for item in stored) + 45.0
+    now = stored[-1].observation.seen_at + 45.0
     persisted = PersistedEvaluation(None, stored[-1].id, 0, {}, {}, {})
 
     whole = EvaluationState.restored(plan, persisted, stored)
     single = EvaluationState.fresh()
 
+    single.follow(plan)
+    for item in stored:
+        single.take_all([item])
+
     at_once = evaluate(plan, [], whole, from_unix(now))
-    one_by_one = evaluate(plan, stored, single, from_unix(now))
+    one_by_one = evaluate(plan, [], single, from_unix(now))
     assert [_shown(frame) for frame in at_once.verdicts] == [_shown(frame) for frame in one_by_one.verdicts]
+    assert whole.late_samples == single.late_samples
 
 
 def _source(indicator: str) -> Single:
     return Single(Selection(indicator))
-
-
-def _seen(stored: StoredObservation) -> float:
-    item = stored.observation
-    return item.seen_at if isinstance(item, CollectionFailure) else item.frame.at

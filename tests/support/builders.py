@@ -110,12 +110,13 @@ def a_frame(
     *,
     seen_at: float | None = None,
     collector: str = "source",
+    increment: bool = False,
 ) -> Reading:
     """Return one gauge frame; a None value is a row that is not present, a bare number the series without labels."""
     rows: Mapping[LabelSet, float | None] = {(): samples} if isinstance(samples, int | float) else samples
     present = np.array([value is not None for value in rows.values()], dtype=np.bool_)
     values = np.array([np.nan if value is None else value for value in rows.values()], dtype=np.float64)
-    frame = GaugeFrame(SeriesIndex.of(rows), values, at, None if present.all() else present)
+    frame = GaugeFrame(SeriesIndex.of(rows), values, at, None if present.all() else present, increment)
     return Reading(indicator, collector, at if seen_at is None else seen_at, frame)
 
 

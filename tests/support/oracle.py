@@ -162,7 +162,7 @@ def _expected(kpi: KPI, known: dict[str, History]) -> list[dict[str, str]]:
     for expected in kpi.expect:
         values = expected.values
         if expected.labels_of is not None:
-            listed = known.get(expected.labels_of, History()).series
+            listed = known.get(expected.labels_of, History()).listed_now
             values = tuple(dict(labels)[expected.label] for labels in listed if expected.label in dict(labels))
         wanted = [have | {expected.label: value} for have in wanted for value in values]
     return wanted

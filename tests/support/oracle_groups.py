@@ -31,9 +31,11 @@ def measure_single(kpi: KPI, group: list[Series], history: History, span: Span, 
     if not group:
         return Measured(missing=(*unseen, Reason.NEVER_SEEN if kpi.expect else Reason.NO_SERIES))
     fresh = [series for series in group if measures.is_fresh(series, span)]
-    measured = _fold(kpi, fresh or group, group, history, span)
     if not fresh:
+        sampled = [series for series in group if series.samples]
+        measured = _fold(kpi, sampled, sampled, span) if sampled else Measured()
         return replace(measured, missing=_stale_reasons(group, history, span))
+    measured = _fold(kpi, fresh, group, span)
     silent = _silence_that_matters(kpi, fresh, group, measured, span)
     return replace(measured, missing=_stale_reasons(silent, history, span)) if silent else measured
 
@@ -55,7 +57,7 @@ def _silence_that_matters(
     if reducer is Reducer.LAST:
         if measured.value is None or not measures.meets(objective, measured.value):
             return []
-        newest = [series.samples[-1][1] for series in [*fresh, *silent]]
+        newest = [series.samples[-1].value for series in [*fresh, *silent]]
         if measures.how_to_combine(kpi) is None:
             return [] if all(measures.meets(objective, value) for value in newest) else silent
         return [] if measures.meets(objective, _combine(kpi, newest)) else silent
@@ -68,9 +70,8 @@ def _silence_that_matters(
 
 def _remembered(kpi: KPI, group: list[Series], span: Span) -> list[Series]:
     """Return the stale series of a group whose last values still count; for a delta those that gained anything."""
-    silent = [
-        series for series in group if not measures.is_fresh(series, span) and not measures.forgotten(series, kpi, span)
-    ]
+    stale = [series for series in group if series.samples and not measures.is_fresh(series, span)]
+    silent = [series for series in stale if not measures.forgotten(series, kpi, span)]
     if kpi.measure.reducer is not Reducer.DELTA:
         return silent
     known = [series for series in silent if measures.delta(series, span, kpi.baseline) is not None]
@@ -82,11 +83,10 @@ def _stale_reasons(group: list[Series], history: History, span: Span) -> tuple[R
         return (Reason.STALE, Reason.GONE_FROM_SOURCE, Reason.SOURCE_FAILED)
     if history.failing:
         return (Reason.SOURCE_FAILED,)
-    gone = {series.gone for series in group}
-    return tuple(Reason.GONE_FROM_SOURCE if one else Reason.STALE for one in sorted(gone, reverse=True))
+    return (Reason.GONE_FROM_SOURCE,) if all(series.gone for series in group) else (Reason.STALE,)
 
 
-def _fold(kpi: KPI, fresh: list[Series], group: list[Series], history: History, span: Span) -> Measured:
+def _fold(kpi: KPI, fresh: list[Series], group: list[Series], span: Span) -> Measured:
     """Measure each series, then fold; ``total`` of a bool folds first. ``fresh`` is never empty.
 
     Where events are counted, series that have ended count with what they had; so they do where a window's samples
@@ -96,7 +96,7 @@ def _fold(kpi: KPI, fresh: list[Series], group: list[Series], history: History, 
     if reducer is Reducer.LAST:
         if how is None and len(fresh) > 1:
             return Measured(samples=len(fresh), problem=(Reason.SEVERAL_SERIES,))
-        return Measured(_combine(kpi, [series.samples[-1][1] for series in fresh]), len(fresh))
+        return Measured(_combine(kpi, [series.samples[-1].value for series in fresh]), len(fresh))
     used = fresh
     if measures.counts_true_time(kpi):
         used = group
@@ -109,11 +109,9 @@ def _fold(kpi: KPI, fresh: list[Series], group: list[Series], history: History, 
     count = sum(len(measures.inside(series, span)) for series in used)
     if measures.counts_true_time(kpi) and how is Combine.MAX:
         true = [interval for series in used for interval in measures.true_intervals(series, span)]
-        seen = [interval for series in used for interval in measures.observed_intervals(series, span, history)]
-        return Measured(measures.length_of_union(true), count, measures.coverage_of(seen, span))
-    values = [_measure_series(kpi, series, history, span) for series in used]
-    seen_of_each = [measures.observed_intervals(series, span, history) for series in fresh]
-    coverage = _least([measures.coverage_of(seen, span) for seen in seen_of_each])
+        return Measured(measures.length_of_union(true), count, measures.coverage_of(_seen_of_any(group, span), span))
+    values = [_measure_series(kpi, series, span) for series in used]
+    coverage = _least([measures.coverage_of(_seen(kpi, series, span), span) for series in fresh])
     if reducer in _SAMPLED:
         values = [value for value in values if value is not None]
         if not values:
@@ -125,6 +123,21 @@ def _fold(kpi: KPI, fresh: list[Series], group: list[Series], history: History, 
     if None in values and not measures.exceeded(kpi, least):
         return Measured(samples=count, coverage=coverage, problem=(Reason.NO_BASELINE,))
     return Measured(_combine(kpi, known), count, coverage)
+
+
+def _seen(kpi: KPI, series: Series, span: Span) -> list[measures.Interval]:
+    """Return when one series was observed, which begins before its birth."""
+    seen = measures.observed_intervals(series, span, absences=measures.counts_true_time(kpi))
+    return measures.observed_before(series, span) + seen
+
+
+def _seen_of_any(group: list[Series], span: Span) -> list[measures.Interval]:
+    """Return when any series of a group was observed; before them all, if the group itself was born then."""
+    told = [series for series in group if series.marks]
+    first = min(series.marks[0].frame for series in told)
+    before = [measures.observed_before(series, span) for series in told if series.marks[0].frame == first]
+    seen = [measures.observed_intervals(series, span, absences=True) for series in told]
+    return [interval for intervals in (*before, *seen) for interval in intervals]
 
 
 def _that_count(group: list[Series], span: Span) -> list[Series]:
@@ -148,18 +161,18 @@ def _combine(kpi: KPI, values: list[float]) -> float:
     return measures.combined(values, how)
 
 
-def _measure_series(kpi: KPI, series: Series, history: History, span: Span) -> float | None:
+def _measure_series(kpi: KPI, series: Series, span: Span) -> float | None:
     match kpi.measure.reducer:
         case Reducer.INCREASE:
-            return measures.increase(series, span, history, kpi.baseline)
+            return measures.increase(series, span, kpi.baseline)
         case Reducer.TOTAL if measures.counts_true_time(kpi):
             return measures.length_of_union(measures.true_intervals(series, span))
         case Reducer.TOTAL:
-            return measures.increase(series, span, history, kpi.baseline)
+            return measures.increase(series, span, kpi.baseline)
         case Reducer.DELTA:
             return measures.delta(series, span, kpi.baseline)
         case _:
-            return measures.reduced([value for _, value in measures.inside(series, span)], kpi.measure.reducer)
+            return measures.reduced([each.value for each in measures.inside(series, span)], kpi.measure.reducer)
 
 
 def measure_ratio(
@@ -187,9 +200,9 @@ def measure_ratio(
         counted = _that_count(group, span)
         if not fresh:
             missing += _stale_reasons(group, history, span)
-        shares += [measures.coverage_of(measures.observed_intervals(series, span, history), span) for series in fresh]
+        shares += [measures.coverage_of(_seen(kpi, series, span), span) for series in fresh]
         counts.append(sum(len(measures.inside(series, span)) for series in counted))
-        increases.append(sum(measures.side_increase(series, span, history) for series in counted))
+        increases.append(sum(measures.side_increase(series, span) for series in counted))
     if missing:
         return Measured(missing=tuple(missing))
     value = increases[0] / increases[1] if increases[1] else None

@@ -7,112 +7,144 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from slo_guard.domain.kpi import Matcher, MatchOp
 from slo_guard.domain.readings import CollectionFailure, Evidence, GaugeFrame, Observation, SignOff
 from slo_guard.domain.series import LabelSet
 
-Sample = tuple[float, float]
-"""(at, value)."""
+
+class Sample(NamedTuple):
+    """A value with its own time ``at``, and the time from which windows count it.
+
+    ``counted`` is later than ``at`` where frames with later times had come before: what was behind is not rewritten.
+    """
+
+    counted: float
+    value: float
+    at: float
+
+
+class Mark(NamedTuple):
+    """What frame number ``frame`` said of a series at ``counted``: its ``sample``, or None: it did not list it."""
+
+    frame: int
+    counted: float
+    sample: Sample | None
 
 
 @dataclass
 class Series:
-    """One series of an indicator: its samples in order of time, and when collections held it.
+    """One series of an indicator, as the frames tell of it from the one that listed it first.
 
-    ``held_at``: ``seen_at`` of those collections, those without a usable number included; ``gone``: a later successful
-    collection did not hold it.
+    ``reads_before``: when frames before that had shown that it did not exist; ``silence_before``: how far behind it
+    the newest of them was, None where there was none or a collection failed since; ``shown_at_once``: the first
+    frame had a sample of it; ``listed_at``: when it was last seen to be listed; ``gone``: the newest frame lacks it.
     """
 
     labels: LabelSet
-    first_seen_at: float
-    held_at: list[float] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
+    reads_before: list[float]
+    silence_before: float | None
+    shown_at_once: bool
+    listed_at: float = 0.0
     gone: bool = False
+    marks: list[Mark] = field(default_factory=list)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The samples, in order."""
+        return [mark.sample for mark in self.marks if mark.sample is not None]
 
     @property
     def newest_at(self) -> float:
-        """The time of the newest sample."""
-        return self.samples[-1][0]
+        """The newest sample's own time; of a series that never had one, when it was last listed."""
+        samples = self.samples
+        return samples[-1].at if samples else self.listed_at
+
+    def born(self, within: float) -> bool:
+        """Whether it began with a sample beside a source that had answered, not over ``within`` earlier."""
+        return self.shown_at_once and self.silence_before is not None and self.silence_before <= within
 
 
 @dataclass
 class History:
-    """All that was observed of one indicator: collections (seen_at, succeeded), series, and the newest sign-offs.
+    """All that was observed of one indicator: collections in order (None: it failed), and the newest sign-offs."""
 
-    ``read_at``: the times of the successful collections, by their samples' own clock.
-    """
-
-    collections: list[tuple[float, bool]] = field(default_factory=list)
-    read_at: dict[float, float] = field(default_factory=dict)
-    series: dict[LabelSet, Series] = field(default_factory=dict)
+    collections: list[tuple[float, GaugeFrame | Evidence | None]] = field(default_factory=list)
     sign_offs: tuple[SignOff, ...] | None = None
 
     @property
     def failing(self) -> bool:
         """Whether the newest collection failed."""
-        return bool(self.collections) and not self.collections[-1][1]
+        return bool(self.collections) and self.collections[-1][1] is None
 
     @property
     def newest_success(self) -> float | None:
         """When the newest successful collection was seen."""
-        return max(self.read_at, default=None)
+        return max((seen_at for seen_at, frame in self.collections if frame is not None), default=None)
+
+    @property
+    def listed_now(self) -> list[LabelSet]:
+        """The series that the newest frame lists."""
+        frames = [frame for _, frame in self.collections if isinstance(frame, GaugeFrame)]
+        return list(frames[-1].index.label_sets) if frames else []
 
     def series_until(self, now: float) -> list[Series]:
         """Return the series as they were known to be at ``now``, by the samples' own time."""
-        reads = [seen_at for seen_at, at in self.read_at.items() if at <= now]
-        known = []
-        for series in self.series.values():
-            samples = [sample for sample in series.samples if sample[0] <= now]
-            if samples:
-                gone = max(reads) > max(series.held_at)
-                known.append(replace(series, samples=samples, gone=gone))
-        return known
+        known: dict[LabelSet, Series] = {}
+        reads: list[float] = []
+        answered = False
+        for number, (seen_at, frame) in enumerate(self.collections):
+            if isinstance(frame, GaugeFrame) and frame.at <= now:
+                silence = frame.at - reads[-1] if answered and reads else None
+                counted = max([frame.at, *reads[-1:]])
+                _tell(known, frame, Mark(number, counted, None), seen_at, reads, silence)
+                reads.append(counted)
+            answered = frame is not None
+        return list(known.values())
 
-    def read_before(self, series: Series) -> list[float]:
-        """Return when collections succeeded before the series was first seen: its absence was observed then."""
-        return [at for seen_at, at in self.read_at.items() if seen_at < series.first_seen_at]
 
-    def born(self, series: Series, within: float) -> bool:
-        """Whether the collection just before the series' first one succeeded, not over ``within`` earlier."""
-        earlier = [collection for collection in self.collections if collection[0] < series.first_seen_at]
-        if not earlier:
-            return False
-        seen_at, succeeded = earlier[-1]
-        return succeeded and series.first_seen_at - seen_at <= within
+def _tell(
+    known: dict[LabelSet, Series],
+    frame: GaugeFrame,
+    blank: Mark,
+    seen_at: float,
+    reads: list[float],
+    silence: float | None,
+) -> None:
+    """Add what a frame says: of the series that it lists, and of those that it does not, unless it is an increment."""
+    values = {
+        labels: float(frame.values[row]) if frame.present is None or frame.present[row] else None
+        for row, labels in enumerate(frame.index.label_sets)
+    }
+    for labels, value in values.items():
+        if labels not in known:
+            known[labels] = Series(labels, list(reads), silence, value is not None)
+        series = known[labels]
+        series.listed_at, series.gone = seen_at, False
+        if value is not None and (not series.samples or series.newest_at < frame.at):
+            series.marks.append(blank._replace(sample=Sample(blank.counted, value, frame.at)))
+    for labels, series in known.items():
+        if labels not in values and not frame.increment:
+            series.gone = True
+            series.marks.append(blank)
 
 
 def histories(observations: Iterable[Observation]) -> dict[str, History]:
     """Return the history of every indicator that occurs in ``observations`` (in order of ``seen_at``)."""
     found: dict[str, History] = {}
     for item in observations:
-        if isinstance(item, CollectionFailure):
-            for name in item.indicators:
-                found.setdefault(name, History()).collections.append((item.seen_at, False))
-            continue
-        history = found.setdefault(item.indicator, History())
-        assert isinstance(item.frame, GaugeFrame | Evidence), "the oracle knows no other frames"
-        if (item.seen_at, True) not in history.collections:
-            history.collections.append((item.seen_at, True))
-        history.read_at[item.seen_at] = item.frame.at
-        if isinstance(item.frame, Evidence):
-            history.sign_offs = item.frame.sign_offs
-        else:
-            _add_frame(history, item.frame, item.seen_at)
+        for name in item.indicators:
+            history = found.setdefault(name, History())
+            if isinstance(item, CollectionFailure):
+                history.collections.append((item.seen_at, None))
+                continue
+            assert isinstance(item.frame, GaugeFrame | Evidence), "the oracle knows no other frames"
+            history.collections.append((item.seen_at, item.frame))
+            if isinstance(item.frame, Evidence):
+                history.sign_offs = item.frame.sign_offs
     return found
-
-
-def _add_frame(history: History, frame: GaugeFrame, seen_at: float) -> None:
-    for row, label_set in enumerate(frame.index.label_sets):
-        if frame.present is not None and not frame.present[row]:
-            if label_set in history.series:  # the source still names it, if without a number
-                history.series[label_set].held_at.append(seen_at)
-            continue
-        series = history.series.setdefault(label_set, Series(label_set, seen_at))
-        series.held_at.append(seen_at)
-        if not series.samples or series.newest_at < frame.at:
-            series.samples.append((frame.at, float(frame.values[row])))
 
 
 def label_of(labels: LabelSet, name: str) -> str:

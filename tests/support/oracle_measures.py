@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from slo_guard.domain.kpi import KPI, Combine, Objective, Op, Reducer, WindowKind
 from slo_guard.domain.readings import IndicatorType
-from tests.support.oracle_history import History, Sample, Series
+from tests.support.oracle_history import Sample, Series
 
 Interval = tuple[float, float]
 
@@ -20,12 +20,14 @@ _SUMS = {Reducer.INCREASE, Reducer.DELTA, Reducer.RATIO}
 class Span:
     """The window that is judged, (start, now]; ``start`` is None for ``last``; ``after`` is ``no_data.after``.
 
-    ``is_over``: the sprint has ended, so that ``now`` is its end.
+    ``sprint_start``: nobody had to observe what was before it; ``is_over``: the sprint has ended, so that ``now`` is
+    its end.
     """
 
     start: float | None
     now: float
     after: float
+    sprint_start: float
     is_over: bool = False
 
     @property
@@ -34,31 +36,36 @@ class Span:
         assert self.start is not None
         return self.start
 
+    @property
+    def to_observe_from(self) -> float:
+        """Where the time begins that should have been observed: not before the sprint, once that has begun."""
+        return max(self.opened, self.sprint_start) if self.sprint_start < self.now else self.opened
+
 
 def span_of(kpi: KPI, now: float, sprint_start: float, sprint_end: float) -> Span:
     """Return what ``kpi`` looks at when it is judged at ``now``."""
     after = kpi.no_data.after_seconds
     window = kpi.measure.window
     if window is None:
-        return Span(None, now, after)
+        return Span(None, now, after, sprint_start)
     if window.kind is WindowKind.SPRINT:
-        return Span(sprint_start, min(now, sprint_end), after, now > sprint_end)
+        return Span(sprint_start, min(now, sprint_end), after, sprint_start, now > sprint_end)
     assert window.seconds is not None
-    return Span(now - window.seconds, now, after)
+    return Span(now - window.seconds, now, after, sprint_start)
 
 
 def inside(series: Series, span: Span) -> list[Sample]:
-    """Return the samples with start < at <= now."""
-    return [(at, value) for at, value in series.samples if span.opened < at <= span.now]
+    """Return the samples that count within start < counted <= now."""
+    return [sample for sample in series.samples if span.opened < sample.counted <= span.now]
 
 
 def is_fresh(series: Series, span: Span) -> bool:
-    """Whether the newest sample is not too old."""
-    return span.now - series.newest_at <= span.after
+    """Whether there is a sample and the newest one is not too old."""
+    return bool(series.samples) and span.now - series.newest_at <= span.after
 
 
 def forgotten(series: Series, kpi: KPI, span: Span) -> bool:
-    """Whether a series that its source no longer has was last sampled over ``forget_after`` ago."""
+    """Whether a series that its source no longer has was last sampled (if never, listed) over ``forget_after`` ago."""
     return series.gone and not is_fresh(series, span) and span.now - series.newest_at > kpi.forget_after_seconds
 
 
@@ -81,8 +88,8 @@ def exceeded(kpi: KPI, value: float | None) -> bool:
 
 def baseline_of(series: Series, span: Span) -> Sample | None:
     """Return the last sample at or before the window's start, if it was fresh there."""
-    before = [(at, value) for at, value in series.samples if at <= span.opened]
-    if before and span.opened - before[-1][0] <= span.after:
+    before = [sample for sample in series.samples if sample.counted <= span.opened]
+    if before and span.opened - before[-1].counted <= span.after:
         return before[-1]
     return None
 
@@ -95,41 +102,41 @@ def gained(values: list[float]) -> float:
     return gain
 
 
-def increase(series: Series, span: Span, history: History, given: float | None) -> float | None:
+def increase(series: Series, span: Span, given: float | None) -> float | None:
     """Return a counter's increase over the window; None without anything to count from."""
-    values = [value for _, value in inside(series, span)]
+    values = [sample.value for sample in inside(series, span)]
     baseline = baseline_of(series, span)
     if baseline is not None:
-        return gained([baseline[1], *values])
-    if _born_inside(series, span, history):
+        return gained([baseline.value, *values])
+    if _born_inside(series, span):
         return gained([0.0, *values])
     if given is not None and values:
-        every = [value for _, value in series.samples]
+        every = [sample.value for sample in series.samples]
         return every[0] + gained(every) - given
     return None
 
 
-def side_increase(series: Series, span: Span, history: History) -> float:
+def side_increase(series: Series, span: Span) -> float:
     """Return the increase of one side of a ratio: without a baseline it counts from its first sample inside."""
-    values = [value for _, value in inside(series, span)]
+    values = [sample.value for sample in inside(series, span)]
     baseline = baseline_of(series, span)
     if baseline is not None:
-        return gained([baseline[1], *values])
-    if _born_inside(series, span, history):
+        return gained([baseline.value, *values])
+    if _born_inside(series, span):
         return gained([0.0, *values])
     return gained(values)
 
 
-def _born_inside(series: Series, span: Span, history: History) -> bool:
-    return series.samples[0][0] > span.opened and history.born(series, span.after)
+def _born_inside(series: Series, span: Span) -> bool:
+    return series.born(span.after) and series.samples[0].counted > span.opened
 
 
 def delta(series: Series, span: Span, given: float | None) -> float | None:
     """Return the newest value less the value at the window's start; None without one."""
     baseline = baseline_of(series, span)
     if baseline is not None:
-        return series.samples[-1][1] - baseline[1]
-    return None if given is None else series.samples[-1][1] - given
+        return series.samples[-1].value - baseline.value
+    return None if given is None else series.samples[-1].value - given
 
 
 def reduced(values: list[float], reducer: Reducer) -> float | None:
@@ -142,25 +149,45 @@ def reduced(values: list[float], reducer: Reducer) -> float | None:
 
 
 def true_intervals(series: Series, span: Span) -> list[Interval]:
-    """Return when a bool was true inside the window: a sample holds until the next, at most ``after``."""
+    """Return when a bool was true inside the window.
+
+    A sample holds until the next one, or until a frame that does not list the series, and at most ``after``.
+    """
     held = []
-    for position, (at, value) in enumerate(series.samples):
-        until = at + span.after
-        if position + 1 < len(series.samples):
-            until = min(until, series.samples[position + 1][0])
-        if value:
-            held.append((max(at, span.opened), min(until, span.now)))
+    for position, mark in enumerate(series.marks):
+        if mark.sample is None or not mark.sample.value:
+            continue
+        until = mark.sample.at + span.after
+        if position + 1 < len(series.marks):
+            until = min(until, series.marks[position + 1].counted)
+        held.append((max(mark.counted, span.opened), min(until, span.now)))
     return held
 
 
-def observed_intervals(series: Series, span: Span, history: History) -> list[Interval]:
-    """Return when a series was observed inside the window: each sample stands for ``after`` seconds.
+def observed_intervals(series: Series, span: Span, *, absences: bool = False) -> list[Interval]:
+    """Return when a series was observed inside the window: each sample stands until it is ``after`` old.
 
-    So does each successful collection before its birth, which saw that it did not exist.
+    So does, with ``absences``, each frame that did not list it: whatever it might have said, it was not true.
     """
-    before = history.read_before(series) if history.born(series, span.after) else []
-    observed = [*before, *(at for at, _ in series.samples)]
-    return [(max(at, span.opened), min(at + span.after, span.now)) for at in observed]
+    observed = []
+    for mark in series.marks:
+        if mark.sample is not None:
+            observed.append((mark.counted, mark.sample.at + span.after))
+        elif absences:
+            observed.append((mark.counted, mark.counted + span.after))
+    return _clipped(observed, span)
+
+
+def observed_before(series: Series, span: Span) -> list[Interval]:
+    """Return when it was observed that a series which was born did not exist yet."""
+    if not series.born(span.after):
+        return []
+    birth = series.samples[0].counted
+    return _clipped([(at, min(at + span.after, birth)) for at in series.reads_before], span)
+
+
+def _clipped(intervals: list[Interval], span: Span) -> list[Interval]:
+    return [(max(start, span.to_observe_from), min(end, span.now)) for start, end in intervals]
 
 
 def length_of_union(intervals: list[Interval]) -> float:
@@ -174,8 +201,8 @@ def length_of_union(intervals: list[Interval]) -> float:
 
 
 def coverage_of(intervals: list[Interval], span: Span) -> float | None:
-    """Return the observed share of the window; None where the window has no length."""
-    length = span.now - span.opened
+    """Return the observed share of the window within the sprint; None where that has no length."""
+    length = span.now - span.to_observe_from
     return length_of_union(intervals) / length if length > 0 else None
 
 

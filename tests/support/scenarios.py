@@ -111,7 +111,8 @@ def _told(item: Observation) -> str:
         ",".join(f"{name}={value}" for name, value in label_set): float(item.frame.values[row])
         for row, label_set in enumerate(item.frame.index.label_sets)
     }
-    return f"+{item.seen_at - T0:g} {item.indicator}: {rows} at {item.frame.at - T0:g}"
+    kind = "new rows" if item.frame.increment else "rows"
+    return f"+{item.seen_at - T0:g} {item.indicator}: {kind} {rows} at {item.frame.at - T0:g}"
 
 
 @st.composite
@@ -149,9 +150,10 @@ def _evaluations(draw: st.DrawFn, last: float) -> tuple[float, ...]:
 @st.composite
 def _frames(draw: st.DrawFn, family: str, name: str, pool: list[LabelSet], seen: list[float]) -> list[Observation]:
     chosen = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=4, unique=True))
-    lag = draw(st.sampled_from([0, 0, 5]))
-    masks = draw(st.booleans())
-    how = draw(_per_tick(seen, ["ok", "ok", "ok", "ok", "ok", "ok", "ok", "skip", "fail", "empty", "turned"]))
+    lags = draw(_lags(len(seen)))
+    listing = draw(st.sampled_from(["sampled", "met", "all"]))
+    increment = draw(st.integers(0, 7)) == 7
+    how = draw(_per_tick(seen, [*["ok"] * 7, "skip", "fail", "empty", "turned", "split", "in turn"]))
     values = {label_set: draw(_values(family, name, seen)) for label_set in chosen}
     for label_set in chosen[1:]:
         if draw(st.integers(0, 3)) == 3:  # this one ends for good
@@ -160,32 +162,53 @@ def _frames(draw: st.DrawFn, family: str, name: str, pool: list[LabelSet], seen:
     found: list[Observation] = []
     met: set[LabelSet] = set()
     for tick, seen_at in enumerate(seen):
-        at = seen_at - lag
-        rows = {label_set: values[label_set][tick] for label_set in chosen}
-        rows = {
-            label_set: value for label_set, value in rows.items() if value is not None or (masks and label_set in met)
-        }
-        met |= {
-            label_set
-            for label_set, value in rows.items()
-            if value is not None and how[tick] not in ("skip", "fail", "empty")
-        }
-        match how[tick]:
-            case "skip":
-                pass
-            case "fail":
-                found.append(a_failure(name, seen_at))
-            case "empty":
-                found.append(a_frame(name, at, {}, seen_at=seen_at))
-            case "split":
-                late, early = dict(list(rows.items())[1:]), dict(list(rows.items())[:1])
-                found.append(a_frame(name, at - 3, early, seen_at=seen_at))
-                found.append(a_frame(name, at, late, seen_at=seen_at))
-            case "turned":
-                found.append(a_frame(name, at, dict(reversed(rows.items())), seen_at=seen_at))
-            case _:
-                found.append(a_frame(name, at, rows, seen_at=seen_at))
+        sampled = {label_set for label_set in chosen if values[label_set][tick] is not None}
+        listed = {"sampled": sampled, "met": sampled | met, "all": set(chosen)}[listing]
+        rows = {label_set: values[label_set][tick] for label_set in chosen if label_set in listed}
+        if how[tick] == "fail":
+            found.append(a_failure(name, seen_at))
+        for at, frame in _frames_of(how[tick], seen_at - lags[tick], rows):
+            met |= {label_set for label_set, value in frame.items() if value is not None}
+            found.append(a_frame(name, at, frame, seen_at=seen_at, increment=increment))
     return found
+
+
+@st.composite
+def _lags(draw: st.DrawFn, ticks: int) -> list[float]:
+    """Draw how far the samples' times are behind, at each collection; at times the source's clock goes back."""
+    lags = [draw(st.sampled_from([0.0, 0.0, 5.0]))] * ticks
+    if draw(st.integers(0, 2)) == 2:
+        first, back = draw(st.integers(0, ticks - 1)), draw(st.sampled_from([20.0, 45.0, 100.0, 250.0]))
+        for tick in range(first, min(ticks, first + draw(st.integers(1, 6)))):
+            lags[tick] += back
+    return lags
+
+
+Rows = dict[LabelSet, float | None]
+
+
+def _frames_of(how: str, at: float, rows: Rows) -> list[tuple[float, Rows]]:
+    """Return the frames of one collection.
+
+    ``split``: each lists all series, but has the samples of its own instant only, as a page with time stamps gives;
+    ``in turn``: each is the whole listing of its own instant, as a history gives.
+    """
+    first = dict(list(rows.items())[:1])
+    match how:
+        case "skip" | "fail":
+            return []
+        case "empty":
+            return [(at, {})]
+        case "split":
+            early = {label_set: value if label_set in first else None for label_set, value in rows.items()}
+            late = {label_set: None if label_set in first else value for label_set, value in rows.items()}
+            return [(at - 3, early), (at, late)]
+        case "in turn":
+            return [(at - 3, first), (at, {label_set: rows[label_set] for label_set in rows if label_set not in first})]
+        case "turned":
+            return [(at, dict(reversed(rows.items())))]
+        case _:
+            return [(at, rows)]
 
 
 def _per_tick(seen: list[float], choices: list[Any]) -> st.SearchStrategy[list[Any]]:
