@@ -86,5 +86,9 @@ class StoreError(SloGuardError):
     """The store cannot read or write now (disk full, locked, corrupt): nothing of the hop was done."""
 
 
+class StoreConflictError(StoreError):
+    """What was to be stored does not follow on what is stored: go on from the store, it will never be taken."""
+
+
 class StartError(SloGuardError):
     """The daemon cannot start (port in use, store not writable): mend what is named and start again."""

@@ -154,8 +154,15 @@ class ReadingStore(Protocol):
         """Store a collection's observations and cursor, all or nothing; returns their ``seen_at``.
 
         ``stamp`` is called while no other writer can commit, so that whoever then reads behind the same
-        lock sees all observations stamped up to its own ``now``. ``seen_at`` never goes back: it is at
-        least that of the last collection stored. Raises ``StoreError``.
+        lock sees all observations stamped up to its own ``now``.
+
+        ``seen_at`` never goes back, neither over the ids nor behind what has been evaluated, so that replaying by
+        ``seen_at`` shows each evaluation what it saw on the live day. A ``stamp`` up to a minute before the last
+        ``seen_at`` therefore becomes that. One earlier still proves that the clock had been ahead: then what no stored
+        evaluation has taken in is seen at the new stamp (or at the last evaluation, if that is later), and its own
+        times beyond that become those of the last observation before. What an evaluation did take in while the clock
+        was ahead stays as it was seen; replay then has evaluations at times that the live day skipped.
+        Raises ``StoreError``.
         """
 
     def collector_cursor(self, collector: str) -> str | None:
@@ -180,7 +187,10 @@ class EvaluationStore(Protocol):
     """Hop 2: alert states, transitions and verdict changes."""
 
     def save_evaluation(self, record: EvaluationRecord) -> None:
-        """Store an evaluation, all or nothing. Raises ``StoreError``."""
+        """Store an evaluation, all or nothing.
+
+        Raises ``StoreError``; ``StoreConflictError`` when its transitions do not follow on the last one stored.
+        """
 
     def load_evaluation(self) -> PersistedEvaluation:
         """Return the state that the last stored evaluation left."""
@@ -219,6 +229,13 @@ class NotificationStore(Protocol):
         """Lease the receiver's oldest undelivered row if it is due and not leased, else return None.
 
         Only the head of the line is ever leased, so order is kept. A lease that has run out counts as none.
+        """
+
+    def release_leases(self) -> int:
+        """End every lease; returns how many there were.
+
+        For the sole process on the store, before it leases anything: what a process before it left leased is due
+        again at once. Beside another process it would let a message be sent twice.
         """
 
     def record_attempt(

@@ -14,7 +14,7 @@ from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
 from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, VerdictMemory
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.domain.verdicts import REASON_CODE, REASONS, AlertState, CodeArray, Reason, Verdict
-from slo_guard.errors import StoreError
+from slo_guard.errors import StoreConflictError
 from slo_guard.store.blocks import pack_block, unpack_block
 from slo_guard.store.documents import labels_from, labels_text, transition_from, transition_text
 from slo_guard.store.indexes import SeriesIndexes
@@ -76,7 +76,7 @@ def save_evaluation(
     verdicts: Sequence[EncodedVerdicts],
     encoded_indexes: Mapping[SeriesIndex, bytes],
 ) -> None:
-    """Store an evaluation. Raises ``StoreError`` for transitions that do not follow on the last one stored."""
+    """Store an evaluation. Raises ``StoreConflictError`` for transitions that do not follow on the last one stored."""
     progress = connection.execute(select(PROGRESS)).one()
     _save_transitions(connection, progress.last_transition, record.transitions)
     _save_alerts(connection, record.alerts)
@@ -157,7 +157,7 @@ def _save_transitions(connection: Connection, last: int, transitions: Iterable[T
     for expected, row in enumerate(rows, start=last + 1):
         # The cursors of hop 3 count on it: a number left out or given twice is a transition that is never told.
         if row["seq"] != expected:
-            raise StoreError(f"transition {row['seq']} cannot be stored: the next number is {expected}")
+            raise StoreConflictError(f"transition {row['seq']} cannot be stored: the next number is {expected}")
     if rows:
         connection.execute(TRANSITIONS.insert(), rows)
 

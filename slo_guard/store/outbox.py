@@ -101,6 +101,13 @@ def lease_head(connection: Connection, receiver: str, now: float, lease_seconds:
     return OutboxRow(head.id, notification_from(head.document), head.attempts, head.next_attempt_at)
 
 
+def release_leases(connection: Connection) -> int:
+    """End every lease; returns how many there were."""
+    return connection.execute(
+        OUTBOX.update().where(OUTBOX.c.leased_until.is_not(None)).values(leased_until=None)
+    ).rowcount
+
+
 def record_attempt(
     connection: Connection,
     row: OutboxRow,

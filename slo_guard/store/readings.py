@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import Connection, Row, Select, case, func, or_, select
 
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.domain.readings import CollectionFailure, Observation, Reading
@@ -23,6 +23,7 @@ from slo_guard.store.statements import replace_rows
 _Waiting: TypeAlias = list[tuple[int, StoredObservation, Iterator[StoredObservation]]]
 
 _INDEXES_HELD = 16
+_SMALL_STEP_SECONDS = 60.0
 _ROWS_AT_ONCE = 16
 
 
@@ -57,11 +58,8 @@ def save_observations(
     stamp: Callable[[], float],
 ) -> float:
     """Insert ``observations`` in their order, stamped inside this transaction; returns their ``seen_at``."""
-    progress = connection.execute(select(PROGRESS.c.last_observation, PROGRESS.c.last_seen_at)).one()
-    seen_at = float(stamp())
-    if progress.last_seen_at is not None:
-        # The wall clock may go back; the order of ids and of seen_at must not part.
-        seen_at = max(seen_at, progress.last_seen_at)
+    progress = connection.execute(select(PROGRESS)).one()
+    seen_at = _stamped(connection, progress, float(stamp()))
     rows = [
         {
             "id": number,
@@ -84,6 +82,39 @@ def save_observations(
     last = progress.last_observation + len(rows)
     connection.execute(PROGRESS.update().values(last_observation=last, last_seen_at=seen_at))
     return seen_at
+
+
+def _stamped(connection: Connection, progress: Row[Any], stamp: float) -> float:
+    """Return the ``seen_at`` for ``stamp``: the wall clock may go back; the order of ids and of seen_at must not part."""
+    if progress.last_seen_at is None or stamp >= progress.last_seen_at:
+        return stamp
+    if stamp >= progress.last_seen_at - _SMALL_STEP_SECONDS:
+        return float(progress.last_seen_at)
+    # The clock had been far ahead. Held at what it said then, all readings would stay unseen until it is there again.
+    seen_at = stamp if progress.evaluated_at is None else max(stamp, progress.evaluated_at)
+    _take_back(connection, progress.reading_cursor, seen_at)
+    return seen_at
+
+
+def _take_back(connection: Connection, judged: int, seen_at: float) -> None:
+    """Have what was seen later than ``seen_at`` and was not judged be seen then.
+
+    Its own times that lie beyond came from the same clock: left there, every later sample would count as older.
+    They become those of the last reading before the clock went wrong, so that the next sample is newer.
+    """
+    known = connection.execute(
+        select(func.max(READINGS.c.last_seen_at)).where(READINGS.c.last_seen_at <= seen_at)
+    ).scalar_one()
+    latest = seen_at if known is None else float(known)
+    connection.execute(
+        READINGS.update()
+        .where(READINGS.c.id > judged, READINGS.c.id == READINGS.c.last_id, READINGS.c.seen_at > seen_at)
+        .values(
+            seen_at=seen_at,
+            last_seen_at=seen_at,
+            at=case((READINGS.c.at > seen_at, latest), else_=READINGS.c.at),
+        )
+    )
 
 
 def save_cursor(connection: Connection, collector: str, cursor: str) -> None:

@@ -163,6 +163,11 @@ class SqlStore:
         with self._database.write() as connection:
             return outbox.lease_head(connection, receiver, now, lease_seconds)
 
+    def release_leases(self) -> int:
+        """End every lease, for a process that is the only one; returns how many there were."""
+        with self._database.write() as connection:
+            return outbox.release_leases(connection)
+
     def record_attempt(
         self,
         row: OutboxRow,

@@ -16,7 +16,7 @@ from slo_guard.domain.ports import EvaluationRecord, PlanRecord, Store, VerdictC
 from slo_guard.domain.readings import Collection, GaugeFrame, Reading
 from slo_guard.domain.series import SeriesIndex, label_set
 from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
-from slo_guard.errors import StoreError
+from slo_guard.errors import StoreConflictError, StoreError
 from slo_guard.store import open_store
 from tests.support.fake_store import FakeStore
 from tests.support.store_examples import (
@@ -105,14 +105,18 @@ def test_all_observations_of_a_collection_are_stamped_as_it_is_stored(store: Sto
     assert [item.observation.seen_at for item in store.observations()] == [123.5, 123.5]
 
 
+def seen(store: Store) -> list[float]:
+    return [item.observation.seen_at for item in store.observations()]
+
+
 def test_seen_at_never_goes_back(store: Store) -> None:
-    """A wall clock that is set back must not slip readings behind an evaluation that has been made."""
+    """A wall clock that is set back a little must not slip readings behind an evaluation that has been made."""
     store.save_collection(a_collection(a_gauge()), at(200.0))
 
-    seen_at = store.save_collection(a_collection(a_gauge()), at(100.0))
+    seen_at = store.save_collection(a_collection(a_gauge()), at(140.0))
 
     assert seen_at == 200.0
-    assert [item.observation.seen_at for item in store.observations()] == [200.0, 200.0]
+    assert seen(store) == [200.0, 200.0]
 
 
 def test_seen_at_never_goes_back_even_when_the_readings_are_pruned(store: Store) -> None:
@@ -120,7 +124,43 @@ def test_seen_at_never_goes_back_even_when_the_readings_are_pruned(store: Store)
     store.save_collection(a_collection(a_gauge()), at(200.0))
     store.prune(200.0 + 2 * RETENTION)
 
-    assert store.save_collection(a_collection(a_gauge()), at(100.0)) == 200.0
+    assert store.save_collection(a_collection(a_gauge()), at(150.0)) == 200.0
+
+
+def test_a_clock_that_was_far_ahead_for_a_moment_hides_no_later_reading(store: Store) -> None:
+    """An evaluation sees what was seen until its `now`: held at tomorrow's time, all readings would be invisible."""
+    store.save_collection(a_collection(a_gauge(at=100.0)), at(100.0))
+    store.save_evaluation(EvaluationRecord(100.0, ids(store)[-1]))
+    store.save_collection(a_collection(a_gauge(at=DAY), a_failure()), at(DAY))
+
+    seen_at = store.save_collection(a_collection(a_gauge(at=110.0)), at(110.0))
+
+    assert seen_at == 110.0
+    assert seen(store) == [100.0, 110.0, 110.0, 110.0]
+    assert ids(store, seen_until=110.0) == ids(store)
+
+
+def test_what_was_seen_while_the_clock_was_ahead_is_older_than_what_comes_next(store: Store) -> None:
+    """A sample whose own time lies a day ahead would make every sample of that day count as late."""
+    store.save_collection(a_collection(a_gauge(at=100.0)), at(100.0))
+    store.save_collection(a_collection(a_gauge(at=DAY), a_gauge(at=90.0), a_failure()), at(DAY))
+
+    store.save_collection(a_collection(a_gauge(at=109.5)), at(110.0))
+    frames = [item.observation.frame for item in store.observations() if isinstance(item.observation, Reading)]
+
+    assert [frame.at for frame in frames if isinstance(frame, GaugeFrame)] == [100.0, 100.0, 90.0, 109.5]
+
+
+def test_no_reading_slips_behind_an_evaluation_that_saw_the_clock_ahead(store: Store) -> None:
+    """What has been judged stays as it was judged, or a replay would show that evaluation what it never saw."""
+    store.save_collection(a_collection(a_gauge()), at(DAY))
+    store.save_evaluation(EvaluationRecord(DAY + 1, ids(store)[-1]))
+    store.save_collection(a_collection(a_gauge()), at(DAY + 5))
+
+    seen_at = store.save_collection(a_collection(a_gauge()), at(110.0))
+
+    assert seen_at == DAY + 1
+    assert seen(store) == [DAY, DAY + 1, DAY + 1]
 
 
 def test_ids_ascend_and_are_never_given_twice(store: Store) -> None:
@@ -308,7 +348,7 @@ def test_transitions_with_a_gap_or_a_repeat_are_refused_as_a_whole(store: Store,
         evaluated=(("sprint-40", "ga_e2e_p95"),),
     )
 
-    with pytest.raises(StoreError, match="next number"):
+    with pytest.raises(StoreConflictError, match="next number"):
         store.save_evaluation(record)
 
     state = store.load_evaluation()
@@ -486,6 +526,23 @@ def test_a_lease_that_has_run_out_counts_as_none(store: Store) -> None:
 
     assert leased_key(store, 429.0) is None
     assert leased_key(store, 430.0) == "k1"
+
+
+def test_leases_of_a_process_that_is_gone_can_be_ended_at_once(store: Store) -> None:
+    """A restart while a message was being sent must not keep that receiver waiting until the lease has run out."""
+    planned(store, "k1", "k2")
+    planned(store, "w1", receiver="webhook")
+    leased_key(store, 400.0)
+    waiting = store.lease("webhook", 400.0, 30.0)
+    assert waiting is not None
+    store.record_attempt(waiting, RETRY, 401.0, next_attempt_at=450.0)
+
+    ended = store.release_leases()
+
+    assert ended == 1
+    assert leased_key(store, 402.0) == "k1"
+    assert leased_key(store, 402.0, "webhook") is None, "what waits for its time goes on waiting"
+    assert store.release_leases() == 1
 
 
 def test_a_retry_waits_for_its_time_and_keeps_the_line_waiting(store: Store) -> None:

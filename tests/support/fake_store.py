@@ -17,9 +17,9 @@ from slo_guard.domain.ports import (
     VerdictChanges,
     VerdictMemory,
 )
-from slo_guard.domain.readings import Collection, CollectionFailure, Observation
+from slo_guard.domain.readings import Collection, CollectionFailure, EventBatch, Observation
 from slo_guard.domain.verdicts import AlertState
-from slo_guard.errors import StoreError
+from slo_guard.errors import StoreConflictError, StoreError
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class FakeStore:
     def save_collection(self, collection: Collection, stamp: Callable[[], float]) -> float:
         """Store a collection."""
         with self._open():
-            seen_at = max(self._seen_at, float(stamp()))
+            seen_at = self._stamped(float(stamp()))
             items: list[Observation] = [replace(item, seen_at=seen_at) for item in collection.observations]
             self.stored += [StoredObservation(self._last_id + place, item) for place, item in enumerate(items, start=1)]
             self._last_id += len(items)
@@ -108,7 +108,7 @@ class FakeStore:
         with self._open():
             numbers = [item.seq for item in record.transitions]
             if numbers != list(range(self._last_seq + 1, self._last_seq + 1 + len(numbers))):
-                raise StoreError(f"transitions {numbers} cannot be stored: the next number is {self._last_seq + 1}")
+                raise StoreConflictError(f"transitions {numbers} cannot be stored: the next number is {self._last_seq + 1}")
             for key, alert in record.alerts.items():
                 if alert is None:
                     self.alerts.pop(key, None)
@@ -204,6 +204,13 @@ class FakeStore:
             self.outbox[head.row.notification.key] = replace(head, leased_until=now + lease_seconds)
             return head.row
 
+    def release_leases(self) -> int:
+        """End all leases."""
+        with self._open():
+            leased = {key: item for key, item in self.outbox.items() if item.leased_until is not None}
+            self.outbox |= {key: replace(item, leased_until=None) for key, item in leased.items()}
+            return len(leased)
+
     def record_attempt(
         self,
         row: OutboxRow,
@@ -297,6 +304,22 @@ class FakeStore:
         kept = [item for item in self.decided if (item.transition, item.receiver) != about]
         self.decided = [*kept, decision]
 
+    def _stamped(self, stamp: float) -> float:
+        if stamp >= self._seen_at:
+            return stamp
+        if stamp >= self._seen_at - 60.0:
+            return self._seen_at
+        seen_at = max(stamp, self._evaluated_at)
+        before = [item.observation.seen_at for item in self.stored if item.observation.seen_at <= seen_at]
+        latest = max(before, default=seen_at)
+        self.stored = [
+            StoredObservation(item.id, _seen_earlier(item.observation, seen_at, latest))
+            if item.id > self._reading_cursor and item.observation.seen_at > seen_at
+            else item
+            for item in self.stored
+        ]
+        return seen_at
+
     def _add(self, notification: Notification) -> None:
         self._last_row += 1
         row = OutboxRow(self._last_row, notification, attempts=0, next_attempt_at=notification.created_at)
@@ -305,6 +328,13 @@ class FakeStore:
     def _size(self) -> int:
         parts = (self.stored, self.changes, self.outbox, self.told, self.decided, self.kpi_evaluated_at, self.memories)
         return sum(len(part) for part in parts)
+
+
+def _seen_earlier(observation: Observation, seen_at: float, latest: float) -> Observation:
+    moved = replace(observation, seen_at=seen_at)
+    if isinstance(moved, CollectionFailure) or isinstance(moved.frame, EventBatch) or moved.frame.at <= seen_at:
+        return moved
+    return replace(moved, frame=replace(moved.frame, at=latest))
 
 
 def _indicators_of(observation: Observation) -> tuple[str, ...]:
