@@ -47,6 +47,8 @@ ByteCount = Annotated[
 
 
 def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    if "\0" in str(path):
+        raise ValueError("holds a NUL byte, which no path can; write it without \\0")
     folder = (info.context or {}).get("folder")
     return path if folder is None else Path(folder) / path
 
@@ -94,7 +96,7 @@ class Secret(Options):
             place = f"the file {self.file}"
             try:
                 value = self.file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
+            except (OSError, ValueError) as error:  # ValueError: not UTF-8, or not a path at all
                 raise SecretError(f"{place} cannot be read: {type(error).__name__}") from None
         if not value:
             raise SecretError(f"{place} holds no secret; set it")

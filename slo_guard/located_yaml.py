@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import yaml
 
@@ -22,7 +22,7 @@ from slo_guard.yaml_nodes import MAX_DEPTH, Node, Position, Refused, compose
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Where a value stands: keys and list positions from the top, as in pydantic's ``loc``."""
 
-__all__ = ["KeyPath", "LocatedYaml", "Position", "load_file", "load_text", "path_text", "plain_scalar"]
+__all__ = ["KeyPath", "LocatedYaml", "Position", "load_file", "load_stream", "load_text", "path_text", "plain_scalar"]
 
 MAX_FILE_BYTES = 5 * 2**20
 _MAX_ALIAS_NODES = 10_000
@@ -97,7 +97,12 @@ def path_text(path: Sequence[str | int]) -> str:
 def load_file(path: Path) -> LocatedYaml:
     """Read and parse a file; raises ``OSError`` when it cannot be read, and nothing for what it holds."""
     with path.open("rb") as stream:
-        content = stream.read(MAX_FILE_BYTES + 1)
+        return load_stream(stream, str(path))
+
+
+def load_stream(stream: BinaryIO, file: str) -> LocatedYaml:
+    """Parse what an open file holds; raises ``OSError`` when it cannot be read. ``file`` names it in findings."""
+    content = stream.read(MAX_FILE_BYTES + 1)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -105,12 +110,12 @@ def load_file(path: Path) -> LocatedYaml:
             line = content.count(b"\n", 0, error.start) + 1
             column = error.start - content.rfind(b"\n", 0, error.start)
             return LocatedYaml(
-                str(path),
-                findings=(Finding(str(path), line, column, "", "is not UTF-8 text; save the file as UTF-8"),),
+                file,
+                findings=(Finding(file, line, column, "", "is not UTF-8 text; save the file as UTF-8"),),
                 undecodable=True,
             )
         text = " " * (MAX_FILE_BYTES + 1)
-    return load_text(text, str(path))
+    return load_text(text, file)
 
 
 def load_text(text: str, file: str) -> LocatedYaml:

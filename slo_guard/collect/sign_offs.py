@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from slo_guard.clock import iso, to_unix
 from slo_guard.domain.readings import SignOff
 from slo_guard.domain.series import label_set
 from slo_guard.errors import CollectionError, SloGuardError
-from slo_guard.located_yaml import LocatedYaml, load_file, load_text
+from slo_guard.located_yaml import LocatedYaml, load_stream, load_text
 
 _FIELDS: Final = ("indicator", "value", "by", "when", "link", "labels", "entered_at")
 _NO_PATH: Final = "no path holds a zero character; name another file"
@@ -57,7 +58,8 @@ def read_evidence(path: Path) -> EvidenceFile:
     Raises ``CollectionError``: ``file_missing``, ``unreadable``, ``not_yaml``, ``wrong_shape``.
     """
     try:
-        located = load_file(path)
+        with _opened(path) as stream:
+            located = load_stream(stream, str(path))
     except FileNotFoundError:
         raise CollectionError("file_missing", f"{path} does not exist; `slo-guard sign` creates it") from None
     except OSError as error:
@@ -65,6 +67,20 @@ def read_evidence(path: Path) -> EvidenceFile:
     except ValueError:
         raise CollectionError("unreadable", f"{str(path)!r} cannot be read: {_NO_PATH}") from None
     return _entries(located)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file for reading, never waiting: a pipe would be waited for until somebody writes into it.
+
+    Raises ``OSError``, and ``CollectionError`` (``unreadable``) for what is no regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise CollectionError(
+            "unreadable", f"{path} is not a regular file; name the YAML file that holds the sign-offs"
+        )
+    return os.fdopen(handle, "rb")
 
 
 def _entries(located: LocatedYaml) -> EvidenceFile:
@@ -177,9 +193,9 @@ def append_sign_off(path: Path, entry: Entry) -> None:
 
 def _with_entry(target: Path, entry: Entry) -> str:
     """Return the file's text with ``entry`` added, having read it back: only the new entry may be new."""
-    text = target.read_bytes().decode("utf-8") if target.exists() else _HEADER
-    located = load_text(text, str(target))
     try:
+        text = _content(target)
+        located = load_text(text, str(target))
         before = _entries(located)
     except CollectionError as error:
         raise EvidenceFileError(f"cannot add to it: {error}") from None
@@ -199,6 +215,15 @@ def _with_entry(target: Path, entry: Entry) -> str:
             f"{target} is written in a way that cannot be added to; write it as a list, one '- indicator:' an entry"
         )
     return added
+
+
+def _content(target: Path) -> str:
+    """Return what stands in the file, or what a new one begins with."""
+    try:
+        with _opened(target) as stream:
+            return stream.read().decode("utf-8")
+    except FileNotFoundError:
+        return _HEADER
 
 
 def _entry_text(entry: Entry, indent: str) -> str:

@@ -100,7 +100,9 @@ def load_config(
 def _existing_rules(reading: _Reading, settings: Settings | None, raw: Mapping[str, Any]) -> tuple[Path, ...]:
     named = settings.rules if settings is not None else []
     if settings is None and isinstance(raw.get("rules"), list):
-        named = [reading.context["folder"] / given for given in raw["rules"] if isinstance(given, str)]
+        named = [
+            reading.context["folder"] / given for given in raw["rules"] if isinstance(given, str) and "\0" not in given
+        ]
     found = []
     for at, path in enumerate(named):
         try:

@@ -28,6 +28,12 @@ def _port(given: Any) -> Any:
     return given
 
 
+def _host(given: str) -> str:
+    if not given.isascii() or not given.isprintable() or " " in given:
+        raise ValueError("write an address or host name of this machine such as 127.0.0.1")
+    return given
+
+
 class StoreSettings(Options):
     """Where readings, alerts and messages are kept."""
 
@@ -47,7 +53,7 @@ class StoreSettings(Options):
 class ServerSettings(Options):
     """Where /metrics, the API and the page are served."""
 
-    host: Annotated[str, Field(min_length=1)] = Field(
+    host: Annotated[str, Field(min_length=1), AfterValidator(_host)] = Field(
         default="127.0.0.1", description="Address to listen on; loopback only unless you choose another."
     )
     port: Annotated[int, BeforeValidator(_port)] = Field(

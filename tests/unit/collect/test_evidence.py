@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -229,6 +230,20 @@ def test_a_link_to_the_file_stays_a_link(tmp_path):
     assert link.is_symlink()
     assert len(read_evidence(target).entries) == 2
     assert target.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_said_at_once(file, make):
+    """A pipe would be waited for until somebody writes into it: for ever, and the KPI with it."""
+    make(file)
+
+    [failure] = collect(file)
+    with pytest.raises(EvidenceFileError, match="not a regular file"):
+        append_sign_off(file, entry())
+
+    assert isinstance(failure, CollectionFailure)
+    assert failure.reason == "unreadable"
+    assert "is not a regular file; name the YAML file that holds the sign-offs" in failure.message
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):

@@ -230,3 +230,34 @@ def test_with_a_wrong_collector_the_rules_paths_are_still_known(folder):
 
     assert loaded.rules == (folder / "rules",)
     assert loaded.indicators is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"rules": '["a\\0b"]'}, "rules[0]"),
+        ({"store": '{path: "a\\0b"}'}, "store.path"),
+        ({"collectors": '[{name: s, type: evidence, file: "a\\0b", indicators: [drill]}]'}, "collectors[0].file"),
+        ({"receivers": '[{name: hook, type: webhook, url: {file: "a\\0b"}}]'}, "receivers[0].url.file"),
+        (
+            {"receivers": "[{name: h, type: webhook, url: 'http://127.0.0.1:1', http: {tls: {ca_file: \"a\\0b\"}}}]"},
+            "receivers[0].http.tls.ca_file",
+        ),
+    ],
+)
+def test_a_path_with_a_nul_byte_is_one_error(folder, changes, place):
+    """Every call that opens a file fails on it in a way that no error of the file system stands for."""
+    found = said(load(folder, **changes))
+
+    assert [text for text in found if "does not exist" in text] == []
+    assert [text.split(": ", 1)[1] for text in found if "NUL" in text] == [
+        f"{place}: holds a NUL byte, which no path can; write it without \\0"
+    ]
+
+
+@pytest.mark.parametrize("host", ['"a\\0b"', '"a b"', "münchen"])
+def test_a_host_that_no_socket_takes_is_an_error(folder, host):
+    """Found by check, not by a traceback at the start."""
+    found = said(load(folder, server=f"{{host: {host}}}"))
+
+    assert any("server.host: write an address or host name of this machine" in text for text in found), found
