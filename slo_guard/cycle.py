@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 import structlog
 
@@ -13,55 +14,30 @@ from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import Route
 from slo_guard.domain.ports import Store
-from slo_guard.domain.readings import Collection, CollectionFailure, Reading
 from slo_guard.domain.verdicts import Verdict, VerdictFrame
 from slo_guard.errors import StoreError
-from slo_guard.evaluate import EvaluationState
+from slo_guard.evaluate import Evaluation, EvaluationState
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.render import KpiRenderer
-from slo_guard.expose.snapshot import ReloadOutcome, Snapshot, SnapshotHolder, SourceError, SourceStatus
+from slo_guard.expose.snapshot import ReloadOutcome, Snapshot, SnapshotHolder
 from slo_guard.jobs import EvaluationBacklog, evaluate_once, plan_once
+from slo_guard.logs import OnceLogged
+from slo_guard.source_board import SourceBoard
 
 log = structlog.get_logger(__name__)
 
+Restore: TypeAlias = Callable[[Plan, Iterable[KPI], Iterable[str]], EvaluationState]
+"""Gives the state that the store holds for a plan, whose rules departed, and which indicators are awaited."""
 
-class SourceBoard:
-    """The newest that is known of each collector; written by the collectors' threads, read by the cycle."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._status: dict[str, SourceStatus] = {}
-
-    def expect(self, collectors: dict[str, tuple[str, ...]]) -> None:
-        """Show these collectors with their indicators, keeping what is known of them, and no others."""
-        with self._lock:
-            self._status = {
-                name: SourceStatus(name, indicators, *_known(self._status.get(name)))
-                for name, indicators in collectors.items()
-            }
-
-    def collected(self, collection: Collection, at: float) -> None:
-        """Take in how a collection ended."""
-        failures = [item for item in collection.observations if isinstance(item, CollectionFailure)]
-        with self._lock:
-            before = self._status.get(collection.collector)
-            if before is None:
-                return
-            success, error = before.last_success_at, before.last_error
-            if failures:
-                error = SourceError(failures[0].reason, failures[0].message, at)
-            else:
-                success = at
-            self._status[collection.collector] = SourceStatus(before.collector, before.indicators, success, error)
-
-    def statuses(self) -> tuple[SourceStatus, ...]:
-        """Return what is known, by name."""
-        with self._lock:
-            return tuple(self._status[name] for name in sorted(self._status))
+_LONGEST_REST_SECONDS = 60.0
 
 
 class EvaluationCycle:
-    """Runs cycles over one plan and one state; the reload puts others in their place between two cycles."""
+    """Runs cycles over one plan and one state; the reload puts others in their place between two cycles.
+
+    ``restore`` is called with ``lock`` held when an evaluation has failed: it leaves a state of which nobody knows
+    how much of the evaluation is in it.
+    """
 
     def __init__(
         self,
@@ -71,6 +47,7 @@ class EvaluationCycle:
         board: SourceBoard,
         clock: Callable[[], datetime],
         on_planned: Callable[[], None],
+        restore: Restore,
     ) -> None:
         self.lock = threading.Lock()
         self.reload_outcome: ReloadOutcome | None = None
@@ -80,6 +57,7 @@ class EvaluationCycle:
         self._board = board
         self._clock = clock
         self._on_planned = on_planned
+        self._restore = restore
         self._renderer = KpiRenderer()
         self._backlog = EvaluationBacklog()
         self._plan = Plan({}, ())
@@ -88,7 +66,13 @@ class EvaluationCycle:
         self._changed_to: Sequence[KPI] | None = None
         self._frames: dict[tuple[str, str], VerdictFrame] = {}
         self._last: float | None = None
-        self._store_error: str | None = None
+        self._looked_at: float | None = None
+        self._usable = True
+        self._awaiting: frozenset[str] = frozenset()
+        self._failures = 0
+        self._rest_until = 0.0
+        self._behind = False
+        self._told = OnceLogged()
 
     def follow(self, plan: Plan, state: EvaluationState, routes: Sequence[Route]) -> None:
         """Go on with another plan, state and routes; call it with ``lock`` held."""
@@ -96,16 +80,23 @@ class EvaluationCycle:
         self._plan, self._state, self._routes = plan, state, routes
         self._changed_to = plan.kpis
         self._frames = {key: frame for key, frame in self._frames.items() if key in keys}
-        self._last = None
+        self._last = self._looked_at = None
+        self._usable, self._rest_until = True, 0.0
 
     @property
     def awaiting(self) -> frozenset[str]:
         """The indicators whose first collection is not over yet."""
-        return frozenset(self._state.awaiting)
+        return frozenset(self._state.awaiting) if self._usable else self._awaiting
 
     def save_backlog(self) -> bool:
-        """Store what could not be stored before; returns whether all is stored, else the next cycle tries again."""
-        self._backlog.save(self._store)
+        """Store what could not be stored before; returns whether nothing is left, else the next cycle tries again.
+
+        What can never be stored is dropped, and then the state is restored from the store before the next evaluation.
+        """
+        try:
+            self._backlog.save(self._store)
+        except Exception as error:  # noqa: BLE001 - told with its traceback; what the store refuses must not stay in the way
+            self._lose_state(error, self.awaiting)
         return self._backlog.record is None
 
     def next_after(self, after: float) -> float:
@@ -117,20 +108,44 @@ class EvaluationCycle:
         with self.lock:
             started = monotonic()
             at = self._plan.last_evaluation(to_unix(self._clock()))
-            if self._last is not None:
-                if at <= self._last:
-                    self._skip(at)
-                    return
-                self._count_missed(self._last, at)
+            if self._last is not None and at <= self._last:
+                self._skip(at)
+                return
+            if self._looked_at is not None:
+                self._count_missed(self._looked_at, at)
+            self._looked_at = at
+            if not self._usable and (at < self._rest_until or not self._restored()):
+                self._own.evaluations_missed()
+                return
             self._cycle(at)
             self._own.evaluated(monotonic() - started)
 
     def _cycle(self, at: float) -> None:
+        now, awaiting = from_unix(at), self.awaiting
+        due = self._plan.due_since(self._last, at)
+        try:
+            evaluation = evaluate_once(due, self._store, self._state, now, self._backlog)
+        except Exception as error:  # noqa: BLE001 - a job's boundary: told with its traceback and counted
+            self._lose_state(error, awaiting)
+            self._failures += 1
+            # The first time the next cycle goes on; a cause that stays would have the windows rebuilt every second.
+            self._rest_until = at + min(2.0**self._failures, _LONGEST_REST_SECONDS) if self._failures > 1 else 0.0
+            if self._failures == 1:
+                self._restored()
+            return
+        self._failures = 0
+        self._told.right("evaluation", "evaluation_works_again")
+        self._follow_up(evaluation, at)
+
+    def _follow_up(self, evaluation: Evaluation, at: float) -> None:
+        """Plan the messages of what was found, and publish it."""
         now = from_unix(at)
-        evaluation = evaluate_once(self._plan.due_since(self._last, at), self._store, self._state, now, self._backlog)
         if evaluation.skipped:
             self._skip(at)
             return
+        if self._behind:
+            self._behind = False
+            log.info("evaluations_go_on", at=now.isoformat())
         self._last = at
         messages = self._plan_notifications(now)
         self._frames |= {(frame.kpi.sprint, frame.kpi.id): frame for frame in evaluation.verdicts}
@@ -169,6 +184,11 @@ class EvaluationCycle:
         except StoreError as error:
             self._backlog.error = self._backlog.error or error
             return 0
+        except Exception as error:  # noqa: BLE001 - told with its traceback; what was judged is to be seen all the same
+            self._own.job_error("plan")
+            self._told.wrong("plan", "planning_failed", f"{type(error).__name__}: {error}", bug=error)
+            return 0
+        self._told.right("plan", "planning_works_again")
         # The store names only receivers for whom something waits: the others' gauges must go back to 0.
         for receiver in dict.fromkeys((*(route.receiver for route in self._routes), *waiting)):
             pending, oldest = waiting.get(receiver, (0, None))
@@ -177,21 +197,43 @@ class EvaluationCycle:
 
     def _report_store_error(self) -> None:
         """Log a failing store once, and once when it works again: a full disk lasts for many cycles."""
-        error = self._backlog.error
-        text = None if error is None else str(error)
-        if text is not None:
+        error, self._backlog.error = self._backlog.error, None
+        if error is None:
+            self._told.right("store", "store_works_again")
+        else:
             self._own.job_error("store")
-            self._backlog.error = None
-        if text != self._store_error:
-            if text is None:
-                log.info("store_works_again")
-            else:
-                log.error("store_failed", error=text)
-        self._store_error = text
+            self._told.wrong("store", "store_failed", str(error))
+
+    def _lose_state(self, error: Exception, awaiting: Iterable[str]) -> None:
+        self._own.job_error("evaluate")
+        self._told.wrong("evaluation", "evaluation_failed", f"{type(error).__name__}: {error}", bug=error)
+        self._usable, self._awaiting = False, frozenset(awaiting)
+
+    def _restored(self) -> bool:
+        """Take up what the store holds, unless something waits to be stored before it: returns whether that was done.
+
+        A state restored without what waits would give the numbers of its transitions a second time.
+        """
+        try:
+            if not self.save_backlog():
+                self._report_store_error()
+                return False
+            self._state = self._restore(self._plan, tuple(self._state.departed.values()), self._awaiting)
+        except StoreError as error:
+            self._backlog.error = error
+            self._report_store_error()
+            return False
+        except Exception as error:  # noqa: BLE001 - as above; the next cycle tries again
+            self._lose_state(error, self._awaiting)
+            return False
+        self._usable = True
+        return True
 
     def _skip(self, at: float) -> None:
         self._own.evaluation_skipped()
-        log.warning("evaluation_skipped", reason="clock_went_back", at=from_unix(at).isoformat())
+        if not self._behind:
+            self._behind = True
+            log.warning("evaluations_skipped", reason="clock_went_back", at=from_unix(at).isoformat())
 
     def _count_missed(self, last: float, at: float) -> None:
         step = min(kpi.interval_seconds for kpi in self._plan.kpis)
@@ -199,23 +241,3 @@ class EvaluationCycle:
         if missed > 0:
             self._own.evaluations_missed(missed)
             log.warning("evaluations_missed", number=missed)
-
-
-def rejected_samples(collection: Collection) -> tuple[int, str | None]:
-    """Return how many samples of a collection were not usable, and the first of them in words."""
-    readings = [item for item in collection.observations if isinstance(item, Reading) and item.rejected]
-    return sum(reading.rejected for reading in readings), readings[0].example if readings else None
-
-
-def failures_of(collection: Collection) -> list[tuple[str, str, int]]:
-    """Return each distinct failure of a collection: its reason, its message and how many indicators it struck."""
-    struck: dict[tuple[str, str], int] = {}
-    for item in collection.observations:
-        if isinstance(item, CollectionFailure):
-            key = (item.reason, item.message)
-            struck[key] = struck.get(key, 0) + len(item.indicators)
-    return [(reason, message, indicators) for (reason, message), indicators in struck.items()]
-
-
-def _known(status: SourceStatus | None) -> tuple[float | None, SourceError | None]:
-    return (None, None) if status is None else (status.last_success_at, status.last_error)

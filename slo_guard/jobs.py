@@ -19,7 +19,7 @@ from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import NotToldReason, Route
 from slo_guard.domain.ports import Collector, EvaluationRecord, PlanRecord, Store
 from slo_guard.domain.readings import Collection, CollectionFailure
-from slo_guard.errors import StoreError
+from slo_guard.errors import StoreConflictError, StoreError
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
 from slo_guard.notify import Courier, Delivery, plan_notifications
 
@@ -27,26 +27,40 @@ log = structlog.get_logger(__name__)
 
 
 def collect_once(
-    collector: Collector, store: Store, now: datetime, stamp: Callable[[], float] | None = None
+    collector: Collector,
+    store: Store,
+    now: datetime,
+    stamp: Callable[[], float] | None = None,
+    on_end: Callable[[], None] = lambda: None,
 ) -> Collection:
     """Run a collector and make its readings and cursor durable (hop 1); returns what it brought.
 
     ``stamp`` gives the instant (Unix seconds) at which the readings are seen, by default ``now``: the
     daemon passes its clock, since a collection takes time. Samples stamped later than that are taken out.
-    Raises ``StoreError``; then nothing was kept.
+    ``on_end`` is called when the collector has come back, before anything is stored. Raises ``StoreError``; then
+    nothing was kept.
     """
     at = to_unix(now)
-    stamp = stamp or (lambda: at)
     try:
         collection = collector.collect(at, store.collector_cursor(collector.name))
     except Exception:
         # A collector's own bug must not look like a source that has nothing to say.
         log.exception("collector_bug", collector=collector.name)
-        collection = _failed(collector, at)
-    collection = without_future(collection, stamp())
-    collection = replace(collection, observations=(*collection.observations, collector_up_reading(collection, at)))
-    store.save_collection(collection, stamp)
-    return collection
+        collection = _failed(collector, at, "internal_error", "a bug in the collector; see the log")
+    on_end()
+    return _kept(collection, store, at, stamp)
+
+
+def give_up_once(
+    collector: Collector, store: Store, now: datetime, seconds: float, stamp: Callable[[], float] | None = None
+) -> Collection:
+    """Make durable that a run of ``collector`` has not come back within ``seconds`` (hop 1); returns that failure.
+
+    What the run brings after all is stored when it ends. Raises ``StoreError``; then nothing was kept.
+    """
+    at = to_unix(now)
+    message = f"the collection has not ended within {seconds:g} s and still goes on"
+    return _kept(_failed(collector, at, "timeout", message), store, at, stamp)
 
 
 class EvaluationBacklog:
@@ -61,15 +75,21 @@ class EvaluationBacklog:
         self.record = record if self.record is None else _joined(self.record, record)
 
     def save(self, store: Store) -> None:
-        """Store what is kept; what cannot be stored stays, and ``error`` says why."""
-        if self.record is None:
+        """Store what is kept; what cannot be stored now stays, and ``error`` says why.
+
+        What can never be stored is dropped, or it would stand in the way of all that follows: then
+        ``StoreConflictError`` is raised, or what the store did not expect. The state that it came from is of no more
+        use; one restored from the store finds anew what has not been told.
+        """
+        record, self.record = self.record, None
+        if record is None:
             return
         try:
-            store.save_evaluation(self.record)
+            store.save_evaluation(record)
+        except StoreConflictError:
+            raise
         except StoreError as error:
-            self.error = error
-        else:
-            self.record = None
+            self.record, self.error = record, error
 
 
 def evaluate_once(
@@ -78,7 +98,8 @@ def evaluate_once(
     """Evaluate what is due in ``plan`` at ``now`` and make it durable (hop 2), with what ``backlog`` still holds.
 
     Goes on without a store: readings that cannot be read make KPIs stale, and a result that cannot be stored
-    stays in ``backlog``, whose ``error`` says why. What is shown is then right all the same.
+    stays in ``backlog``, whose ``error`` says why. What is shown is then right all the same. Raises what is not
+    expected, and ``StoreConflictError``: then ``state`` is of no more use, and a new one is to be restored.
     """
     try:
         observations = list(store.observations(after_id=state.reading_cursor, seen_until=to_unix(now)))
@@ -138,23 +159,35 @@ def _standing(store: Store, kpis: Sequence[KPI]) -> list[Transition]:
     ]
 
 
-def deliver_once(courier: Courier, now: Callable[[], float]) -> list[Delivery]:
+def deliver_once(
+    courier: Courier, now: Callable[[], float], go_on: Callable[[], bool] = lambda: True
+) -> list[Delivery]:
     """Send what is due at one receiver, in order, until nothing is; returns what each try did, at least one.
 
     The last one's ``due_at`` says when the next call is worth making, where that is known. ``now`` gives Unix
-    seconds; each try asks again. Raises ``StoreError``.
+    seconds; each try asks again. Between two messages ``go_on`` may end it. Raises ``StoreError``.
     """
     tries: list[Delivery] = []
     while True:
         tries.append(courier.deliver_next(now()))
-        if not tries[-1].more_may_be_due:
+        if not (tries[-1].more_may_be_due and go_on()):
             return tries
 
 
-def _failed(collector: Collector, at: float) -> Collection:
+def _failed(collector: Collector, at: float, reason: str, message: str) -> Collection:
     names = tuple(spec.name for spec in collector.indicators)
-    failure = CollectionFailure(collector.name, names, at, "internal_error", "a bug in the collector; see the log")
-    return Collection(collector.name, at, (failure,))
+    return Collection(collector.name, at, (CollectionFailure(collector.name, names, at, reason, message),))
+
+
+def _kept(collection: Collection, store: Store, at: float, stamp: Callable[[], float] | None) -> Collection:
+    stamp = stamp or (lambda: at)
+    seen_at = stamp()
+    # A clock that went back meanwhile had been ahead as the run began: what says "at" must not say it of the future.
+    began = min(at, seen_at)
+    collection = without_future(replace(collection, started_at=min(collection.started_at, seen_at)), seen_at)
+    collection = replace(collection, observations=(*collection.observations, collector_up_reading(collection, began)))
+    store.save_collection(collection, stamp)
+    return collection
 
 
 def _joined(older: EvaluationRecord, newer: EvaluationRecord) -> EvaluationRecord:

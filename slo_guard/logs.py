@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from typing import Any
 
 import structlog
 
 from slo_guard.clock import utcnow
+
+log = structlog.get_logger(__name__)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -43,10 +46,38 @@ def configure(level: str = "info", style: str = "console") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
-    for noisy in ("apscheduler", "uvicorn", "alembic"):
+    for noisy in ("uvicorn", "alembic"):
         logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.WARNING))
     # Its warnings name whole URLs, with the path that is a webhook's secret; what they say, HttpError says too.
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+    # It warns of each run that is left out while the one before goes on, which is counted by us.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+class OnceLogged:
+    """Logs what goes wrong again and again once: as it begins or its cause changes, and as it is over.
+
+    Jobs run every second, and a full disk lasts for hours. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._causes: dict[str, str] = {}
+
+    def wrong(self, job: str, event: str, error: str, *, bug: BaseException | None = None, **fields: Any) -> None:
+        """Say that ``job`` fails by ``error``, unless that was said last; a ``bug`` with its traceback."""
+        with self._lock:
+            told = self._causes.get(job) == error
+            self._causes[job] = error
+        if not told:
+            log.error(event, error=error, **fields, **({"exc_info": bug} if bug is not None else {}))
+
+    def right(self, job: str, event: str = "works_again", **fields: Any) -> None:
+        """Say that ``job`` works again, if it did not."""
+        with self._lock:
+            failed = self._causes.pop(job, None) is not None
+        if failed:
+            log.info(event, **fields)
 
 
 def _timestamp(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

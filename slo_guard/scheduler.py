@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import count
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobExecutionEvent, JobSubmissionEvent
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.job import Job
 from apscheduler.jobstores.base import JobLookupError
@@ -36,6 +37,44 @@ class GridTrigger(BaseTrigger):  # type: ignore[misc]
         return from_unix(self._next_after(after))
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job and when it runs: ``at_once`` as soon as it is put in, else first when its trigger says so."""
+
+    id: str
+    run: Callable[[], object]
+    trigger: BaseTrigger
+    executor: str
+    at_once: bool = False
+
+
+def collecting(name: str, run: Callable[[], object], *, interval: float, cron: str | None, jitter: float) -> Planned:
+    """Return a collector's job: now, and then at its interval (seconds) or cron times (UTC), moved by ``jitter``."""
+    moved = int(jitter) if jitter >= 1 else None
+    if cron is not None:
+        trigger = CronTrigger.from_crontab(cron, timezone="UTC")
+        trigger.jitter = moved
+    else:
+        trigger = IntervalTrigger(seconds=interval, jitter=moved, timezone="UTC")
+    return Planned(f"collect:{name}", run, trigger, "collect", at_once=True)
+
+
+def evaluating(run: Callable[[], object], next_after: Callable[[float], float]) -> Planned:
+    """Return the evaluation's job: at the grid points that ``next_after`` names."""
+    return Planned("evaluate", run, GridTrigger(next_after), "evaluate")
+
+
+def delivering(name: str, run: Callable[[], object]) -> Planned:
+    """Return a receiver's job: to look every second whether it has something due."""
+    trigger = IntervalTrigger(seconds=_DELIVER_EVERY_SECONDS, timezone="UTC")
+    return Planned(f"deliver:{name}", run, trigger, "deliver", at_once=True)
+
+
+def keeping_up(name: str, run: Callable[[], object], every: timedelta) -> Planned:
+    """Return a housekeeping job."""
+    return Planned(name, run, IntervalTrigger(seconds=every.total_seconds(), timezone="UTC"), "upkeep")
+
+
 class Scheduler:
     """Runs collections in a bounded pool, evaluations in one thread, each receiver's deliveries in one of its own.
 
@@ -44,10 +83,16 @@ class Scheduler:
     """
 
     def __init__(
-        self, receivers: int, on_overrun: Callable[[str], None], on_error: Callable[[str, BaseException], None]
+        self,
+        receivers: int,
+        on_overrun: Callable[[str], None],
+        on_error: Callable[[str, BaseException], None],
+        clock: Callable[[], datetime] = utcnow,
     ) -> None:
         self._on_overrun = on_overrun
         self._on_error = on_error
+        self._clock = clock
+        self._generations = count(1)
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
             executors={
@@ -59,7 +104,6 @@ class Scheduler:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._scheduler.add_listener(self._overran, EVENT_JOB_MAX_INSTANCES)
-        self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR)
 
     def start(self) -> None:
         """Start running jobs."""
@@ -70,34 +114,26 @@ class Scheduler:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
-    def collect(self, name: str, job: Callable[[], Any], *, interval: float, cron: str | None, jitter: float) -> None:
-        """Run a collector's job now, and then at its interval (seconds) or cron times (UTC), moved by ``jitter``."""
-        moved = int(jitter) if jitter >= 1 else None
-        if cron is not None:
-            trigger = CronTrigger.from_crontab(cron, timezone="UTC")
-            trigger.jitter = moved
-        else:
-            trigger = IntervalTrigger(seconds=interval, jitter=moved, timezone="UTC")
-        self._add(f"collect:{name}", job, trigger, "collect", next_run_time=utcnow())
+    def follow(self, jobs: Iterable[Planned]) -> None:
+        """Run these jobs and no others; those that run end by themselves.
 
-    def evaluate(self, job: Callable[[], Any], next_after: Callable[[float], float]) -> None:
-        """Run the evaluation at the grid points that ``next_after`` names."""
-        self._add("evaluate", job, GridTrigger(next_after), "evaluate")
-
-    def deliver(self, name: str, job: Callable[[], Any]) -> None:
-        """Look every second whether a receiver has something due."""
-        trigger = IntervalTrigger(seconds=_DELIVER_EVERY_SECONDS, timezone="UTC")
-        self._add(f"deliver:{name}", job, trigger, "deliver", next_run_time=utcnow())
-
-    def upkeep(self, name: str, job: Callable[[], Any], every: timedelta) -> None:
-        """Run a housekeeping job."""
-        self._add(name, job, IntervalTrigger(seconds=every.total_seconds(), timezone="UTC"), "upkeep")
+        A collector that hangs does not hold up the one that is put in its place.
+        """
+        generation = next(self._generations)
+        self._scheduler.remove_all_jobs()
+        for job in jobs:
+            name = f"{job.id}#{generation}" if job.executor == "collect" else job.id
+            first = {"next_run_time": self._clock()} if job.at_once else {}
+            guarded = self._guarded(job)
+            self._scheduler.add_job(
+                guarded, job.trigger, id=name, executor=job.executor, replace_existing=True, **first
+            )
 
     def hurry_deliveries(self) -> None:
         """Have all receivers look now, not in up to a second."""
         for job in self._scheduler.get_jobs():
             if job.id.startswith("deliver:"):
-                self._move(job, utcnow())
+                self._move(job, self._clock())
 
     def deliver_by(self, name: str, at: float) -> None:
         """Have a receiver look at ``at`` (Unix seconds), if that is before it would look anyway.
@@ -109,22 +145,33 @@ class Scheduler:
         if job is not None and job.next_run_time is not None and wanted < job.next_run_time:
             self._move(job, wanted)
 
-    def clear(self) -> None:
-        """Forget all jobs, so that others can be put in their place; those that run end by themselves."""
-        self._scheduler.remove_all_jobs()
+    def clock_went_back(self) -> None:
+        """Plan all jobs anew: what is done at intervals now, the others at their next time from now.
+
+        Their next times were planned on the clock as it was; they would wait until it is there again.
+        """
+        now = self._clock()
+        for job in self._scheduler.get_jobs():
+            at_intervals = isinstance(job.trigger, IntervalTrigger)
+            at = now if at_intervals else job.trigger.get_next_fire_time(None, now)
+            if at is not None:
+                self._move(job, at)
 
     @staticmethod
     def _move(job: Job, at: datetime) -> None:
         with suppress(JobLookupError):  # a reload has put others in its place meanwhile
             job.modify(next_run_time=at)
 
-    def _add(self, name: str, job: Callable[[], Any], trigger: Any, executor: str, **options: Any) -> None:
-        self._scheduler.add_job(job, trigger, id=name, executor=executor, replace_existing=True, **options)
+    def _guarded(self, job: Planned) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                job.run()
+            except Exception as error:  # noqa: BLE001 - told, and the schedule goes on
+                self._on_error(job.id, error)
+
+        return run
 
     def _overran(self, event: JobSubmissionEvent) -> None:
-        kind, _, name = event.job_id.partition(":")
+        kind, _, name = event.job_id.partition("#")[0].partition(":")
         if kind == "collect":
             self._on_overrun(name)
-
-    def _failed(self, event: JobExecutionEvent) -> None:
-        self._on_error(event.job_id.partition(":")[0], event.exception)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from types import MappingProxyType
 
@@ -34,6 +35,9 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name == "run":
+            # Asked to reload while its modules load, the daemon must not end: it reads the files after that anyway.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         module, name = _COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from slo_guard.app import run_daemon
 from slo_guard.cli.run import leave
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.demo.adapted_rules import adaptations
@@ -17,6 +16,7 @@ from slo_guard.demo.console import DemoConsole
 from slo_guard.demo.mission_control import Fault
 from slo_guard.demo.room import DemoRoom
 from slo_guard.errors import UnitError
+from slo_guard.process import run_daemon
 from slo_guard.units import parse_duration
 
 _USUAL_PORT = 9469

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from slo_guard import logs
-from slo_guard.app import run_daemon
 from slo_guard.clock import monotonic
+from slo_guard.process import run_daemon
 
 _LEAVE_WITHIN_SECONDS = 2.0
 

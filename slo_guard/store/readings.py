@@ -85,7 +85,7 @@ def save_observations(
 
 
 def _stamped(connection: Connection, progress: Row[Any], stamp: float) -> float:
-    """Return the ``seen_at`` for ``stamp``: the wall clock may go back; the order of ids and of seen_at must not part."""
+    """Return the ``seen_at`` for ``stamp``: the clock may go back; the order of ids and of seen_at must not part."""
     if progress.last_seen_at is None or stamp >= progress.last_seen_at:
         return stamp
     if stamp >= progress.last_seen_at - _SMALL_STEP_SECONDS:

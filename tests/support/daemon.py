@@ -131,6 +131,13 @@ class Daemon:
         found = _READY.findall(self.stderr)
         return found[-1].rstrip("/") if found else ""
 
+    @property
+    def handles(self) -> set[int]:
+        """The signals that do not end the process: those that it handles and those that it ignores."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigIgn:", "SigCgt:"))]
+        return {number for mask in masks for number in range(1, 65) if mask >> (number - 1) & 1}
+
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)

@@ -108,7 +108,9 @@ class FakeStore:
         with self._open():
             numbers = [item.seq for item in record.transitions]
             if numbers != list(range(self._last_seq + 1, self._last_seq + 1 + len(numbers))):
-                raise StoreConflictError(f"transitions {numbers} cannot be stored: the next number is {self._last_seq + 1}")
+                raise StoreConflictError(
+                    f"transitions {numbers} cannot be stored: the next number is {self._last_seq + 1}"
+                )
             for key, alert in record.alerts.items():
                 if alert is None:
                     self.alerts.pop(key, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slo_guard.clock import from_unix
-from slo_guard.cycle import EvaluationCycle, SourceBoard
+from slo_guard.cycle import EvaluationCycle
 from slo_guard.domain.alerts import AlertKey, AlertKind, Transition
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Severity
@@ -21,6 +21,7 @@ from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.snapshot import SnapshotHolder
 from slo_guard.jobs import plan_once
 from slo_guard.notify import plan_notifications
+from slo_guard.source_board import SourceBoard
 from slo_guard.store import open_store
 from tests.support.builders import a_kpi, a_plan
 from tests.support.fake_store import FakeStore
@@ -303,12 +304,18 @@ def test_the_daemons_cycle_looks_once_after_a_start_or_a_reload() -> None:
     store.save_evaluation(EvaluationRecord(NOON, 0, alerts_after(fired), (fired,)))
     plan_once(store, store.alerts, [OLD], from_unix(NOON))
     plan, now = a_plan(rule()), [NOON]
-    cycle = EvaluationCycle(
-        store, SnapshotHolder(), OwnMetrics(), SourceBoard(), lambda: from_unix(now[0]), lambda: None
-    )
-
     state = EvaluationState.restored(plan, store.load_evaluation(), ())
     state.awaiting = {"a"}
+    cycle = EvaluationCycle(
+        store,
+        SnapshotHolder(),
+        OwnMetrics(),
+        SourceBoard(),
+        lambda: from_unix(now[0]),
+        lambda: None,
+        lambda _plan, _departed, _awaiting: state,
+    )
+
     cycle.follow(plan, state, [NEW])
     for _ in range(3):
         now[0] += 30.0

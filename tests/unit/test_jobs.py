@@ -1,0 +1,91 @@
+"""The jobs while the wall clock is wrong for a moment: what was collected then hides nothing that comes after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slo_guard.clock import from_unix
+from slo_guard.domain.builtin import COLLECTOR_UP
+from slo_guard.domain.ports import Store
+from slo_guard.domain.readings import GaugeFrame, Reading
+from slo_guard.evaluate import EvaluationState
+from slo_guard.jobs import EvaluationBacklog, collect_once, evaluate_once
+from slo_guard.store import open_store
+from tests.support.builders import SPRINT_START, a_kpi, a_plan, an_objective
+from tests.support.fake_collector import FakeCollector
+
+DAY = 86400.0
+START = SPRINT_START + 3600.0
+FINE, BAD = 0.5, 7.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(tmp_path / "slo.db")
+    yield opened
+    opened.close()
+
+
+class Life:
+    """A collector and an evaluation at the second of each step."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.collector = FakeCollector("source", {"a": {(): FINE}})
+        self.plan = a_plan(a_kpi("load", objective=an_objective("at_most", 1.0), interval_seconds=1.0))
+        self.state, self.backlog = EvaluationState.fresh(), EvaluationBacklog()
+
+    def collect(self, began: float, value: float, stored: float | None = None) -> None:
+        self.collector.values["a"] = {(): value}
+        seen = began if stored is None else stored
+        collect_once(self.collector, self.store, from_unix(START + began), lambda: START + seen)
+
+    def verdict(self, second: float) -> str:
+        evaluation = evaluate_once(self.plan, self.store, self.state, from_unix(START + second), self.backlog)
+        return evaluation.verdicts[0].worst.label
+
+    def restored(self) -> EvaluationState:
+        """Return the state as after a restart."""
+        persisted = self.store.load_evaluation()
+        history = self.store.observations(up_to_id=persisted.reading_cursor)
+        return EvaluationState.restored(self.plan, persisted, history)
+
+
+def test_a_collection_by_a_clock_that_was_a_day_ahead_hides_none_of_the_day(store: Store):
+    """All that came after it was held at its time, unseen by every evaluation: a day of stale verdicts."""
+    life = Life(store)
+    life.collect(0.0, FINE)
+    before = life.verdict(0.0)
+    life.collect(DAY, FINE)
+
+    life.collect(2.0, BAD)
+    after = life.verdict(2.0)
+    life.collect(3.0, FINE)
+    mended = life.verdict(3.0)
+    life.state = life.restored()
+    life.collect(4.0, BAD)
+
+    assert (before, after, mended) == ("met", "missed", "met")
+    assert life.verdict(4.0) == "missed", "nor after a restart"
+
+
+def test_a_collection_that_began_while_the_clock_was_ahead_is_of_when_it_ended(store: Store):
+    """Its own beginning lies in the future: as the time of its readings it would make all later ones late."""
+    life = Life(store)
+    life.collect(0.0, FINE)
+    life.verdict(0.0)
+
+    life.collect(DAY, FINE, stored=1.0)
+    times = [
+        (item.observation.indicator, item.observation.frame.at - START)
+        for item in store.observations()
+        if isinstance(item.observation, Reading) and isinstance(item.observation.frame, GaugeFrame)
+    ]
+    life.collect(2.0, BAD)
+
+    assert [at for name, at in times if name == COLLECTOR_UP] == [0.0, 1.0]
+    assert all(at <= 1.0 for _, at in times)
+    assert life.verdict(2.0) == "missed"
