@@ -135,6 +135,44 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 @st.composite
+def silences(draw: st.DrawFn) -> Scenario:
+    """Draw a steady stretch of time in which series of one group begin and end for good, each with few changes.
+
+    Random days hold hardly any series that ends in breach beside others that go on long enough to be judged alone.
+    """
+    family = draw(st.sampled_from(["gauge", "gauge", "bool", "counter"]))
+    seen = [T0 - 30.0 + 30.0 * tick for tick in range(draw(st.integers(10, 30)))]
+    by = draw(st.sampled_from([(), ("system",)]))
+    chosen = draw(st.lists(st.sampled_from(NAMED if by else NAMED + NAMELESS), min_size=2, max_size=3, unique=True))
+    lives = {label_set: draw(_life(family, len(seen))) for label_set in chosen}
+    failed = draw(st.sampled_from([*range(len(seen)), None]))
+    observations: list[Observation] = []
+    for tick, at in enumerate(seen):
+        rows = {label_set: value for label_set, life in lives.items() if (value := life[tick]) is not None}
+        observations.append(a_failure("a", at) if tick == failed else a_frame("a", at, rows))
+    kpis = []
+    for number in range(2):
+        kpi = draw(_kpis(family, f"kpi_{number}"))
+        no_data = replace(kpi.no_data, after_seconds=draw(st.sampled_from([60.0, 60.0, 120.0])))
+        kpis.append(replace(kpi, by=by, expect=(), source=Single(Selection("a")), no_data=no_data))
+    return Scenario(a_plan(*kpis), tuple(observations), tuple(T0 + 30.0 * step for step in range(len(seen) + 4)))
+
+
+@st.composite
+def _life(draw: st.DrawFn, family: str, ticks: int) -> list[float | None]:
+    """Draw a series that may begin late or end early and has one value until some tick, then another one."""
+    begin = draw(st.sampled_from([0, 0, draw(st.integers(0, ticks))]))
+    end = draw(st.sampled_from([ticks, draw(st.integers(0, ticks))]))
+    turn = draw(st.integers(0, ticks))
+    levels = st.sampled_from([0.0, 1.0] if family == "bool" else [half / 2 for half in range(13)])
+    before, after = draw(levels), draw(levels)
+    if family == "counter":
+        before, after = min(before, after), max(before, after)
+    values = [before if tick < turn else after for tick in range(ticks)]
+    return [value if begin <= tick < end else None for tick, value in enumerate(values)]
+
+
+@st.composite
 def _evaluations(draw: st.DrawFn, last: float) -> tuple[float, ...]:
     """Draw a grid of 30s until well after the last collection, at times with a hole, and with a clock that goes back."""
     grid = [T0 + 30 * number for number in range(int((last - T0) / 30) + 1 + draw(st.sampled_from([1, 4, 14, 30])))]
