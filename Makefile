@@ -25,7 +25,7 @@ lint: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter
 bench: $(VENV)/dev.stamp peers ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
 
-peers: ## install the real peers (prometheus, promtool, alertmanager) where this user may
+peers: ## install the real peers (prometheus, promtool, alertmanager, postgres) where this user may
 	@deploy/install-peers
 
 lock: $(VENV)/dev.stamp ## resolve the lock files anew from pyproject.toml

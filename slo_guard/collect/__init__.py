@@ -15,6 +15,7 @@ from slo_guard.collect.json_api import JsonOptions, build_json
 from slo_guard.collect.options import CollectorOptions
 from slo_guard.collect.prometheus import PrometheusOptions, build_prometheus
 from slo_guard.collect.scrape import ScrapeOptions, build_scrape
+from slo_guard.collect.sql import SqlOptions, build_sql
 from slo_guard.domain.ports import Collector
 
 __all__ = ["COLLECTORS", "Collector", "CollectorOptions", "CollectorType"]
@@ -36,6 +37,7 @@ COLLECTORS: Mapping[str, CollectorType] = {
     "prometheus": CollectorType(PrometheusOptions, build_prometheus),
     "scrape": CollectorType(ScrapeOptions, build_scrape),
     "json": CollectorType(JsonOptions, build_json),
+    "sql": CollectorType(SqlOptions, build_sql),
     "evidence": CollectorType(EvidenceOptions, build_evidence),
 }
 """Collectors by the name that the config uses."""
