@@ -137,6 +137,19 @@ def _text_below(mark: str, overlap: timedelta, days: int) -> str:
     return text + (f".{fraction}" if fraction else "") + (zone or "")
 
 
+def is_beyond(mark: Mark, start: Mark) -> bool:
+    """Whether a mark surely lies at or above ``start``, which may be the text of a time, in whatever zone."""
+    kinds = {kind_of(mark), kind_of(start)}
+    if len(kinds) == 1 or (isinstance(mark, str) and isinstance(start, str)):
+        return later(mark, start) == mark
+    if MarkKind.NUMBER in kinds:
+        return True
+    try:
+        return parse_time(mark, _IN_UTC) >= parse_time(start, _IN_UTC) + _ANY_ZONE_SECONDS
+    except ValueError:
+        return True
+
+
 def is_future(mark: Mark, now: float, time: TimeOptions, *, is_time: bool) -> bool:
     """Whether a mark lies beyond ``now``, as far as can be told: once read, nothing would ever be new again.
 
@@ -146,7 +159,7 @@ def is_future(mark: Mark, now: float, time: TimeOptions, *, is_time: bool) -> bo
     if kind is MarkKind.TEXT or (kind is MarkKind.NUMBER and not is_time):
         return False
     allowed = _SKEW_SECONDS
-    if kind is not MarkKind.NUMBER and time.zone is None:
+    if kind not in (MarkKind.NUMBER, MarkKind.TIME) and time.zone is None:
         time = _IN_UTC
         allowed += _ANY_ZONE_SECONDS
     try:

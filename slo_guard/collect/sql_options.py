@@ -59,7 +59,7 @@ class Incremental(Options):
     column: Column = Field(
         description="Column that grows: a number, a time or a text; a row in which it moves on is read anew."
     )
-    start: Annotated[StrictInt | StrictFloat | StrictStr, Field(allow_inf_nan=False)] | None = Field(
+    start: StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | StrictStr | None = Field(
         None, description="What :since is at first; left out, all rows are read."
     )
     overlap: Overlap | None = Field(

@@ -12,11 +12,12 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import orjson
 
 from slo_guard.collect.event_memory import MOST_REMEMBERED
-from slo_guard.collect.sql_mark import Mark, decode_mark, encode_mark, later, shifted, shown_mark
+from slo_guard.collect.sql_mark import Mark, decode_mark, encode_mark, is_beyond, later, shifted, shown_mark
 from slo_guard.errors import CollectionError
 
 _CURSOR_VERSION: Final = 1
 _DIGEST_BYTES: Final = 9
+_MOST_PASSED: Final = 20
 
 Digest: TypeAlias = bytes
 ItemT = TypeVar("ItemT")
@@ -26,9 +27,9 @@ ItemT = TypeVar("ItemT")
 class Progress:
     """How far an indicator's table was read.
 
-    ``since``: what the query is bound to next, None at first; ``mark``: the highest mark read. ``seen``: the rows from
-    ``since`` on that were read, by their marks, ascending. ``passed``: pairs (mark, id): the rows of that mark up to
-    that id were read too; for marks that too many rows share.
+    ``since``: what the query is bound to next, None where it is the start; ``mark``: the highest mark read.
+    ``seen``: the rows from ``since`` on that were read, by their marks, ascending. ``passed``: pairs (mark, id): the
+    rows of that mark up to that id were read too; for marks that too many rows share.
     """
 
     column: str
@@ -52,9 +53,16 @@ class MarkedRows(Generic[ItemT]):
     """
 
     def __init__(
-        self, progress: Progress, overlap: timedelta | float | None, most: int, take: Callable[[ItemT], None]
+        self,
+        progress: Progress,
+        most: int,
+        take: Callable[[ItemT], None],
+        *,
+        overlap: timedelta | float | None = None,
+        start: Mark | None = None,
     ) -> None:
         self._before = progress
+        self._start = start
         self._overlap = overlap
         self._most = most
         self._take = take
@@ -155,20 +163,25 @@ class MarkedRows(Generic[ItemT]):
             passed = tuple(pair for pair in self._passed if pair[0] == self._last)
             return Progress(before.column, self._last, self._last, seen, passed)
         mark = self._last if before.mark is None else later(self._last, before.mark)
-        since = shifted(mark, overlap, epoch)
-        for floor in (before.since, *(pair[0] for pair in self._passed)):
-            since = since if floor is None else later(since, floor)
+        low = shifted(mark, overlap, epoch)
+        # Until it is surely above the start, the start is the bound: it may be the text of a time.
+        is_low = before.since is None and self._start is not None and not is_beyond(low, self._start)
+        since = None if is_low else low
+        ascending = sorted(self._passed, key=lambda pair: pair[0])
+        for floor in (before.since, *(pair[0] for pair in ascending[:-_MOST_PASSED])):
+            if floor is not None:
+                since = floor if since is None else later(since, floor)
         seen, since = self._within_bounds(since)
-        passed = tuple(pair for pair in self._passed if pair[0] == since)
+        passed = tuple(pair for pair in ascending[-_MOST_PASSED:] if since is None or later(since, pair[0]) == pair[0])
         return Progress(before.column, since, mark, seen, passed)
 
-    def _within_bounds(self, since: Mark) -> tuple[dict[Mark, frozenset[Digest]], Mark]:
+    def _within_bounds(self, since: Mark | None) -> tuple[dict[Mark, frozenset[Digest]], Mark | None]:
         """Return the rows to remember, and what is asked for next: no row that is not remembered."""
         kept: dict[Mark, frozenset[Digest]] = {}
         room = MOST_REMEMBERED
         for mark in sorted(self._seen, reverse=True):
             digests = self._seen[mark]
-            if later(mark, since) != mark:
+            if since is not None and later(mark, since) != mark:
                 break
             room -= len(digests)
             if room < 0 and kept:

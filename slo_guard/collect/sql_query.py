@@ -103,7 +103,13 @@ class Query:
         now: float,
         ends: float,
     ) -> Progress:
-        rows: MarkedRows[_Item] = MarkedRows(before, incremental.overlap, self._most, lambda item: _add(table, item))
+        rows: MarkedRows[_Item] = MarkedRows(
+            before,
+            self._most,
+            lambda item: _add(table, item),
+            overlap=incremental.overlap,
+            start=incremental.start,
+        )
         since = before.since if before.since is not None else incremental.start
         if since is None:
             since = session.lowest(self._query, incremental.column)
@@ -183,9 +189,6 @@ def marked_query(query: Sql, incremental: Incremental, before: Progress) -> tupl
     parts: list[str | Bind] = ["SELECT * FROM (\n", *query.parts, f"\n) AS slo_guard_rows\nWHERE ({mark} IS NULL"]
     parts += [f" OR {mark} >= ", Bind(SINCE), ")"]
     values: dict[str, Mark] = {}
-    if incremental.start is not None and before.since is not None:
-        values["slo_guard_start"] = incremental.start
-        parts += [f" AND ({mark} IS NULL OR {mark} >= ", Bind("slo_guard_start"), ")"]
     order = mark
     if incremental.id is not None:
         identity = f"slo_guard_rows.{_quoted(incremental.id)}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,39 @@ def evidence_case(_stack: ExitStack, folder: Path) -> Case:
     return Case(kind.build(kind.options.model_validate(options), None), misbehave, behave)
 
 
+def sql_case(_stack: ExitStack, folder: Path) -> Case:
+    file = folder / "metrics.db"
+
+    def behave() -> None:
+        if file.is_dir():
+            file.rmdir()
+        file.unlink(missing_ok=True)
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("CREATE TABLE latency (system TEXT, ms REAL)")
+            database.execute("INSERT INTO latency VALUES ('fs', 0.5), ('xai2', 0.25)")
+            database.commit()
+
+    behave()
+    kind = COLLECTORS["sql"]
+    indicators = [
+        {"name": "latency", "type": "gauge", "unit": "ms", "query": "SELECT system, ms AS value FROM latency"},
+        {"name": "incidents", "type": "counter", "query": "SELECT count(*) AS value FROM latency"},
+    ]
+    url = f"sqlite:///{file}"
+    options = {"name": "source", "type": "sql", "url": url, "timeout": f"{TIMEOUT_SECONDS}s", "indicators": indicators}
+
+    def misbehave(answer: Any) -> None:
+        file.unlink()
+        if isinstance(answer, Reply):
+            file.write_bytes(answer.body)
+        elif answer is cut_short:
+            file.mkdir()
+        elif answer is hangs:
+            os.mkfifo(file)
+
+    return Case(kind.build(kind.options.model_validate(options), None), misbehave, behave)
+
+
 def fake_case(_stack: ExitStack, _folder: Path) -> Case:
     fake = FakeCollector("source", {"latency": {(("system", "fs"),): 0.5}, "incidents": {(): 3.0}})
     return Case(fake, lambda _answer: fake.fail("connect_failed", "cannot connect"), fake.recover)
@@ -153,6 +188,7 @@ CASES: dict[str, Callable[[ExitStack, Path], Case]] = {
     "scrape": scrape_case,
     "json": json_case,
     "json paged": json_paged_case,
+    "sql": sql_case,
     "evidence": evidence_case,
     "fake": fake_case,
 }

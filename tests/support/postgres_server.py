@@ -76,9 +76,10 @@ def _served(folder: Path, as_user: list[str]) -> Iterator[PostgresServer]:
     made = subprocess.run([*as_user, *making], capture_output=True, text=True, cwd=folder, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     command = [str(POSTGRES), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
-    with (folder / "log").open("w") as log, subprocess.Popen(
-        [*as_user, *command], stdout=log, stderr=log, cwd=folder
-    ) as process:
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen([*as_user, *command], stdout=log, stderr=log, cwd=folder) as process,
+    ):
         server = PostgresServer(port)
         try:
             eventually(lambda: _answers(server), 60, what="PostgreSQL is ready")
