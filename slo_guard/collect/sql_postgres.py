@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 from psycopg import IsolationLevel, ServerCursor
@@ -64,7 +65,10 @@ def open_postgres(url: URL, ends: float) -> SqlSession:
 
 
 class PostgresSession:
-    """Keeps :class:`SqlSession` over an open connection; each query within a savepoint of its own."""
+    """Keeps :class:`SqlSession` over an open connection; each query within a savepoint of its own.
+
+    Nothing is ever committed, so that what a read-only transaction lets through (large objects) is undone as well.
+    """
 
     def __init__(self, connection: psycopg.Connection[SqlRow], ends: float) -> None:
         self._connection = connection
@@ -81,7 +85,7 @@ class PostgresSession:
             yield SqlAnswer(tuple(each.name for each in cursor.description or ()), _rows(cursor))
 
     def lowest(self, query: Sql, column: str) -> Mark:
-        """Return what lies below all values of the column's type; '' for types without a number or time."""
+        """Return what lies below all values of the column's type, by default the empty text."""
         query = Sql(("SELECT * FROM (\n", *query.parts, "\n) AS slo_guard_rows LIMIT 0"))
         with self._named_errors(), self._savepoint(), self._cursor(query, {"since": None}) as cursor:
             types = {each.name: each.type_code for each in cursor.description or ()}
@@ -162,7 +166,9 @@ def _lowest_of(type_name: str) -> Mark:
         return -(2**63)
     if type_name in _NUMBERS:
         return -sys.float_info.max
-    return "-infinity" if type_name in _INSTANTS else ""
+    if type_name in _INSTANTS:
+        return "-infinity"
+    return str(UUID(int=0)) if type_name == "uuid" else ""
 
 
 def _first_line(error: BaseException) -> str:
