@@ -68,10 +68,14 @@ class SqlCollector:
             run.join(_GRACE_SECONDS)
         if run.is_alive():
             self._left_behind.append(run)
+        self._run = None
         parts, problem = run.outcome()
         for query in queries:
             part = parts.get(query.name)
-            query.was_late = part is None or (isinstance(part, CollectionError) and part.reason == "timeout")
+            if isinstance(part, CollectionError):
+                query.was_late = part.reason == "timeout"
+            else:
+                query.was_late = part is None or part.was_late
             if query.was_late:
                 break
         if self._closed and len(parts) < len(queries):
@@ -81,8 +85,9 @@ class SqlCollector:
     def close(self) -> None:
         """Cut off what still runs; idempotent."""
         self._closed = True
-        if self._run is not None:
-            self._run.interrupt()
+        run = self._run
+        if run is not None:
+            run.interrupt()
 
     def _url(self) -> URL:
         try:

@@ -43,11 +43,15 @@ _Item: TypeAlias = _Sample | _Rejected
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """What a run brought for one indicator, how far its table is read now, and the index to use again."""
+    """What a run brought for one indicator, how far its table is read now, and the index to use again.
+
+    ``was_late``: the time was over before all was read.
+    """
 
     observations: tuple[Observation, ...]
     progress: Progress | None = None
     index: SeriesIndex | None = None
+    was_late: bool = False
 
 
 class Query:
@@ -66,6 +70,7 @@ class Query:
         """Return what there is, or what is new. Raises ``CollectionError``."""
         incremental = self._indicator.incremental
         table = RowTable(self._indicator, self._collector, increment=incremental is not None)
+        was_late = False
         if incremental is None:
             progress = None
             self._read_all(session, table, now, ends)
@@ -73,9 +78,9 @@ class Query:
             # A mark of another column says nothing about this one.
             known = progress is not None and progress.column == incremental.column
             before = progress if progress is not None and known else Progress(incremental.column)
-            progress = self._read_new(session, incremental, before, table, now, ends)
+            progress, was_late = self._read_new(session, incremental, before, table, now, ends)
         readings = tuple(table.readings(now, self.index))
-        return Part(readings, progress, table.index)
+        return Part(readings, progress, table.index, was_late)
 
     def failed(self, now: float, reason: str, message: str) -> Part:
         """Return a run that brought nothing; what was read before stays read."""
@@ -102,7 +107,7 @@ class Query:
         table: RowTable,
         now: float,
         ends: float,
-    ) -> Progress:
+    ) -> tuple[Progress, bool]:
         rows: MarkedRows[_Item] = MarkedRows(
             before,
             self._most,
@@ -114,16 +119,18 @@ class Query:
         if since is None:
             since = session.lowest(self._query, incremental.column)
         query, values = marked_query(self._query, incremental, before)
+        was_late = False
         try:
             with session.answer(query, {SINCE: since, **values}) as answer:
                 self._take_marked(answer, rows, before, table, now, ends)
         except CollectionError as error:
             if error.reason == "query_failed":
                 self._check_columns(session, since)
-            if error.reason != "timeout" or not rows.stop_early():
+            was_late = error.reason == "timeout" and rows.stop_early()
+            if not was_late:
                 raise
         try:
-            return rows.progress(self._indicator.time.epoch)
+            return rows.progress(self._indicator.time.epoch), was_late
         except ValueError as error:
             raise CollectionError("wrong_overlap", f"{incremental.column}: {error}") from None
 

@@ -192,7 +192,7 @@ def histories(draw):
     return overlap, operator, has_id, most, rounds
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories())
 def test_each_row_is_taken_exactly_once_however_the_table_grows(history):
     """Late commits, rows of one mark, cuts in the midst of them, and a restart before every collection."""
