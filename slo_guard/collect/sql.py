@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy.engine import URL
 
 from slo_guard.clock import monotonic
+from slo_guard.collect.frames import scrubbed_examples
 from slo_guard.collect.sql_options import SqlOptions
 from slo_guard.collect.sql_progress import Progress, decode_progress, encode_progress
 from slo_guard.collect.sql_query import Part, Query
@@ -112,8 +113,7 @@ class SqlCollector:
         for query in self._queries:
             part = parts.get(query.name) or problem or CollectionError("timeout", "no answer in time")
             if isinstance(part, CollectionError):
-                message = str(part) if url is None else scrubbed(str(part), url)
-                part = query.failed(now, part.reason, message)
+                part = query.failed(now, part.reason, str(part) if url is None else scrubbed(str(part), url))
             else:
                 query.index = part.index
                 progress.pop(query.name, None)
@@ -122,6 +122,8 @@ class SqlCollector:
             observations += part.observations
         names = {query.name for query in self._queries}
         kept = {name: each for name, each in progress.items() if name in names}
+        if url is not None:
+            observations = [*scrubbed_examples(observations, lambda text: scrubbed(text, url))]
         return Collection(self.name, now, tuple(observations), None if kept == before else encode_progress(kept))
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from slo_guard.collect.future import TOLERANCE_SECONDS
 from slo_guard.collect.row_times import TimeOptions, parse_time
 
 Mark: TypeAlias = int | float | Decimal | str | datetime | date
@@ -19,7 +20,6 @@ _TIME_TEXT: Final = re.compile(
 )
 _LONGEST_TEXT: Final = 1000
 _EPOCH: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_SKEW_SECONDS: Final = 300.0
 _ANY_ZONE_SECONDS: Final = 14 * 3600.0
 _IN_UTC: Final = TimeOptions(zone="UTC")
 
@@ -158,7 +158,7 @@ def is_future(mark: Mark, now: float, time: TimeOptions, *, is_time: bool) -> bo
     kind = kind_of(mark)
     if kind is MarkKind.TEXT or (kind is MarkKind.NUMBER and not is_time):
         return False
-    allowed = _SKEW_SECONDS
+    allowed = TOLERANCE_SECONDS
     if kind not in (MarkKind.NUMBER, MarkKind.TIME) and time.zone is None:
         time = _IN_UTC
         allowed += _ANY_ZONE_SECONDS

@@ -61,7 +61,10 @@ def open_postgres(url: URL, ends: float) -> SqlSession:
         connection.adapters.register_loader(name, _forgiving(usual))
     for name in _AS_TEXT:
         connection.adapters.register_loader(name, TextLoader)
-    return PostgresSession(connection, ends)
+    try:
+        return PostgresSession(connection, ends)
+    except (psycopg.Error, OSError) as error:
+        raise CollectionError("connect_failed", f"the connection was lost: {_first_line(error)}") from None
 
 
 class PostgresSession:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -10,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Final
 from uuid import UUID
 
+from slo_guard.collect.future import TOLERANCE_SECONDS
 from slo_guard.collect.row_times import parse_time
 from slo_guard.collect.rows import row_labels, row_value
 from slo_guard.collect.sql_options import VALUE, SqlIndicator
@@ -19,7 +21,6 @@ from slo_guard.errors import CollectionError
 from slo_guard.units import PLAIN, SECONDS, source_unit
 
 _LABEL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SKEW_SECONDS: Final = 300.0
 _LABELS_HELD: Final = 10_000
 _AS_WRITTEN: Final = (UUID, IPv4Address, IPv6Address, IPv4Interface, IPv6Interface)
 
@@ -70,6 +71,8 @@ class RowLayout:
     def parse(self, row: Sequence[object], now: float) -> tuple[LabelSet, float, float]:
         """Return a row's labels, value and time; raises ``ValueError`` that says which of them is wrong."""
         value = 1.0 if self.value is None else self._value(row[self.value])
+        if not math.isfinite(value * self._factor):
+            raise ValueError(f"the value is {value:g}, which is too large")
         return self._label_set(row), value, now if self.at is None else self._time(row[self.at], now)
 
     def _label_set(self, row: Sequence[object]) -> LabelSet:
@@ -102,7 +105,7 @@ class RowLayout:
             at = parse_time(value, self._indicator.time)
         except OverflowError:
             raise ValueError(f"{str(value)[:40]!r} is not a time between 1970 and 9999") from None
-        if at > now + _SKEW_SECONDS:
+        if at > now + TOLERANCE_SECONDS:
             raise ValueError(f"the time {str(value)[:40]} is in the future")
         return at
 

@@ -18,6 +18,7 @@ from slo_guard.collect.sql_text import Sql
 from slo_guard.collect.sql_url import parse_url
 from slo_guard.domain.readings import Collection
 from slo_guard.errors import CollectionError
+from tests.support.daemon import eventually
 from tests.support.postgres_server import MISSING, PASSWORD, POSTGRES, PostgresServer, running_postgres
 
 pytestmark = [
@@ -367,7 +368,7 @@ def test_a_slow_query_ends_at_the_time_out_on_the_server_too(source):
     assert [item.reason for item in first.observations] == ["timeout", "timeout"]
     assert [hasattr(item, "reason") for item in second.observations] == [True, False]
     running = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'slo_guard' AND state = 'active'"
-    assert source.run(running).fetchone() == (0,)
+    eventually(lambda: source.run(running).fetchone() == (0,), 10, what="the server has ended the query")
 
 
 def test_a_lock_of_somebody_else_is_waited_for_until_the_time_out(source):
