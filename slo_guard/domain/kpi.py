@@ -56,32 +56,53 @@ class RatioPair:
     part_is: str
 
 
-Source: TypeAlias = Single | RatioPair
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """``{of, to}``: one measured value over another, such as v2 over baseline; not a share, it may exceed 1."""
+
+    of: Selection
+    to: Selection
+
+
+Source: TypeAlias = Single | RatioPair | Quotient
 
 
 class Reducer(StrEnum):
-    """How the samples of a window become one value."""
+    """How the samples of a window become one value; ``quantile`` is written ``median`` or ``pN``."""
 
     LAST = "last"
     MIN = "min"
     MAX = "max"
     MEAN = "mean"
+    SUM = "sum"
+    COUNT = "count"
+    QUANTILE = "quantile"
     INCREASE = "increase"
+    RATE = "rate"
     DELTA = "delta"
     RATIO = "ratio"
     TOTAL = "total"
+    SPREAD_ABS = "spread_abs"
 
 
 class WindowKind(StrEnum):
-    """A sliding duration, or from the sprint's start to now."""
+    """A sliding duration, from the sprint's start to now, or a calendar day, week or month in the sprint's zone."""
 
     DURATION = "duration"
     SPRINT = "sprint"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    @property
+    def is_calendar(self) -> bool:
+        """Whether it begins anew at local midnights."""
+        return self in (WindowKind.DAY, WindowKind.WEEK, WindowKind.MONTH)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``seconds`` is set for a duration and None for the sprint."""
+    """``seconds`` is set for a duration and None for the others; a week begins on Monday."""
 
     kind: WindowKind
     seconds: float | None = None
@@ -89,11 +110,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """``REDUCER over WINDOW``; ``last`` has no window. ``text`` is as written."""
+    """``REDUCER over WINDOW``; ``last`` has no window. ``text`` is as written; ``quantile`` is 0.95 for ``p95``."""
 
     reducer: Reducer
     window: Window | None
     text: str
+    quantile: float | None = None
 
 
 class Op(StrEnum):
@@ -154,6 +176,39 @@ class Expected:
     label: str
     values: tuple[str, ...] = ()
     labels_of: str | None = None
+
+
+class Pace(StrEnum):
+    """Along which line a goal is approached: even in time, or a step at the end of each work day."""
+
+    LINEAR = "linear"
+    WORKDAYS = "workdays"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """At risk when the robust trend of the last ``over_seconds`` crosses the objective ``within_seconds``."""
+
+    over_seconds: float
+    within_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The KPI applies only while another one of its sprint is true (or, with ``is_true`` False, is false)."""
+
+    kpi: str
+    is_true: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A stretch of time, [start_at, end_at), that is not judged; ``reason`` and ``by`` are shown."""
+
+    start_at: float
+    end_at: float
+    reason: str
+    by: str
 
 
 class Severity(StrEnum):
@@ -217,6 +272,10 @@ class KPI:
     min_total: float | None = None
     min_coverage: float = 0.9
     baseline: float | None = None
+    pace: Pace | None = None
+    drift: Drift | None = None
+    when: When | None = None
+    exclude: tuple[Exclusion, ...] = ()
     interval_seconds: float = 60.0
     runbook_url: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -228,10 +287,16 @@ class KPI:
         match self.source:
             case Single(of=selection):
                 names = [selection.indicator]
-            case RatioPair(part=part, total=total):
-                names = [part.indicator, total.indicator]
+            case RatioPair(part=one, total=other) | Quotient(of=one, to=other):
+                names = [one.indicator, other.indicator]
         names += [expected.labels_of for expected in self.expect if expected.labels_of]
         return tuple(dict.fromkeys(names))
+
+    @property
+    def closes_with_sprint(self) -> bool:
+        """Whether its last verdict is that of the sprint's end: what is counted over the sprint, or due in it."""
+        over_sprint = self.measure.window is not None and self.measure.window.kind is WindowKind.SPRINT
+        return over_sprint or self.due_at is not None
 
 
 @dataclass(frozen=True, slots=True)

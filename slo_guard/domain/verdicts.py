@@ -70,6 +70,15 @@ class Reason(StrEnum):
     SERIES_APPEARED = "series_appeared"
     RULE_REMOVED = "rule_removed"
     UNOBSERVED = "unobserved"
+    BEHIND_PACE = "behind_pace"
+    FORECAST_MISSES = "forecast_misses"
+    DRIFTING = "drifting"
+    CONDITION_NOT_MET = "condition_not_met"
+    CONDITION_UNKNOWN = "condition_unknown"
+    EXCLUDED = "excluded"
+    ESCALATED = "escalated"
+    SPRINT_CLOSED = "sprint_closed"
+    CARRIED_OVER = "carried_over"
 
     @property
     def sentence(self) -> str:
@@ -111,6 +120,15 @@ _SENTENCES: dict[Reason, str] = {
     Reason.SERIES_APPEARED: "series have appeared and are judged by themselves",
     Reason.RULE_REMOVED: "the rule was removed",
     Reason.UNOBSERVED: "the wait started again after a time that nobody observed",
+    Reason.BEHIND_PACE: "behind the line that leads to the goal",
+    Reason.FORECAST_MISSES: "at the present pace the goal will be missed",
+    Reason.DRIFTING: "met, but its trend will soon cross the objective",
+    Reason.CONDITION_NOT_MET: "does not apply: the condition of this KPI is not met",
+    Reason.CONDITION_UNKNOWN: "whether it applies is not known: its condition has no data",
+    Reason.EXCLUDED: "this time is excluded by the rule",
+    Reason.ESCALATED: "worse than when it was last told, and cannot recover",
+    Reason.SPRINT_CLOSED: "the sprint is over",
+    Reason.CARRIED_OVER: "goes on in the sprint that follows",
 }
 
 REASONS: tuple[Reason, ...] = tuple(Reason)

@@ -14,7 +14,7 @@ from slo_guard.rulebook.measures import NOT_SUPPORTED
 from slo_guard.rulebook.models import DefaultFields, KpiFields, KpiName, KpiRule, LaneFile, LaneHeader
 from slo_guard.validation import Problem, checked_parts, leave_out
 
-_LATER_FIELDS = ("pace", "drift", "when", "exclude", "error_budget", "gate")
+_LATER_FIELDS = ("error_budget", "gate")
 _MERGED_BY_KEY = ("no_data", "annotations", "where", "expect")
 # Their scalars are names or quantities: 1.10 stays "1.10", and a label's value 500 is the text "500".
 _AS_WRITTEN = frozenset({"where", "expect", "objective", "warn", "resolve", "baseline", "min_coverage", "annotations"})
@@ -166,10 +166,6 @@ def _checked_kpi(
     later = [
         Problem((name,), f"{name!r} {NOT_SUPPORTED}; remove it", True) for name in document if name in _LATER_FIELDS
     ]
-    source = document.get("indicator")
-    if isinstance(source, dict) and source.keys() & {"of", "to"}:
-        message = f"a quotient {{of, to}} {NOT_SUPPORTED}; write an indicator's name, {{good, total}} or {{bad, total}}"
-        later.append(Problem(("indicator", "of" if "of" in source else "to"), message, True))
     names = {str(problem.path[0]) for problem in later}
     fields, faults = checked_parts(model, {k: v for k, v in document.items() if k not in names}, named_after)
     return fields, [*later, *map(_reworded, faults)]

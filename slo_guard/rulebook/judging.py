@@ -11,8 +11,8 @@ from slo_guard.located_yaml import KeyPath
 from slo_guard.rulebook import objectives
 from slo_guard.rulebook.amounts import unit_in_words
 from slo_guard.rulebook.drafts import Draft
-from slo_guard.rulebook.measures import is_truth, result_unit
-from slo_guard.rulebook.models import ObjectiveFields
+from slo_guard.rulebook.measures import is_share, is_truth, result_unit
+from slo_guard.rulebook.models import ObjectiveFields, QuotientFields
 from slo_guard.units import BYTES, RATIO, SECONDS
 
 
@@ -38,10 +38,10 @@ class JudgedBy:
         warn = self._objective("warn", fields.warn)
         resolve = self._objective("resolve", fields.resolve)
         if fields.objective is None and "objective" not in self.draft.broken:
-            for name in ("warn", "resolve", "due", "checkpoint"):
+            for name in ("resolve", "due", "checkpoint"):
                 if self.draft.owns(name):
                     self._say((name,), f"{name!r} means nothing without an objective; write objective: {{at_most: …}}")
-            return None, None, None
+            return None, warn, None
         if objective is not None and resolve is not None and not objectives.as_strict(resolve, objective):
             self._say(
                 ("resolve",),
@@ -66,13 +66,14 @@ class JudgedBy:
         measure, kind = self.measure, self.kind
         if measure is None or kind is None or reversed_bounds is not None:
             return None
-        truth = is_truth(measure, kind)
+        is_quotient = isinstance(self.draft.fields.indicator, QuotientFields)
+        truth = is_truth(measure, kind) and not is_quotient
         if truth != (given.op is Op.IS):
             instead = "write {is: true}" if truth else "write a number such as {equals: 1}"
             what = "true or false" if truth else "a number"
             self._say((name, given.op.value), f"{self.subject} is {what}; {instead}")
             return None
-        value_unit = result_unit(measure, kind, self.unit)
+        value_unit = result_unit(measure, kind, self.unit, is_quotient=is_quotient)
         if value_unit is None and name != "objective" and self.draft.fields.objective is not None:
             of = objectives.written(self.draft.fields.objective)
             value_unit = of.unit
@@ -84,7 +85,7 @@ class JudgedBy:
             value_unit, subject = given.unit, "the other bound"
         else:
             subject = self.subject
-        share = value_unit == RATIO and result_unit(measure, kind, None) == RATIO
+        share = value_unit == RATIO and is_share(measure, kind) and not is_quotient
         faults = objectives.faults(given, value_unit, subject, share=share)
         for path, message in faults:
             self._say((name, *path), message)

@@ -13,9 +13,10 @@ from slo_guard.domain.kpi import (
     NoData,
     NoDataThen,
     Place,
-    RatioPair,
+    Quotient,
     Reducer,
     Severity,
+    Single,
     Source,
     Sprint,
 )
@@ -23,12 +24,19 @@ from slo_guard.domain.readings import IndicatorSpec, IndicatorType
 from slo_guard.errors import Finding, UnitError
 from slo_guard.located_yaml import KeyPath
 from slo_guard.rulebook import objectives, sources
+from slo_guard.rulebook.ahead import AheadReader
 from slo_guard.rulebook.amounts import misfit, unit_in_words
 from slo_guard.rulebook.annotations import template_faults
 from slo_guard.rulebook.calendar import parse_moment
 from slo_guard.rulebook.drafts import Draft
 from slo_guard.rulebook.judging import JudgedBy
-from slo_guard.rulebook.measures import combine_misfit, parse_measure, result_unit, type_misfit
+from slo_guard.rulebook.measures import (
+    COUNTS_FROM_BASELINE,
+    combine_misfit,
+    parse_measure,
+    result_unit,
+    type_misfit,
+)
 from slo_guard.rulebook.models import LaneHeader
 from slo_guard.rulebook.sources import Named
 from slo_guard.units import RATIO, source_unit
@@ -56,6 +64,9 @@ class KpiReader:
         judged = JudgedBy(draft, measure, kind, unit, self._subject(measure))
         objective, warn, resolve = judged.read()
         self.findings += judged.findings
+        ahead = AheadReader(draft, measure, kind, objective, self.sprint)
+        pace, drift, when, exclude = ahead.pace(), ahead.drift(), ahead.when(), ahead.exclusions()
+        self.findings += ahead.findings
         due_at, checkpoint_at = self._times()
         self._labels()
         self._fitting_fields(measure, unit)
@@ -68,9 +79,10 @@ class KpiReader:
         assert source is not None
         assert kind is not None
         assert draft.id is not None
-        value_unit = result_unit(measure, kind, unit)
-        if value_unit is None and fields.objective is not None:
-            value_unit = objectives.written(fields.objective).unit
+        value_unit = result_unit(measure, kind, unit, is_quotient=isinstance(source, Quotient))
+        stated = fields.objective or fields.warn
+        if value_unit is None and stated is not None:
+            value_unit = objectives.written(stated).unit
         applies_min_total = measure.reducer is Reducer.RATIO
         return KPI(
             id=draft.id,
@@ -100,6 +112,10 @@ class KpiReader:
             min_total=fields.min_total if applies_min_total else None,
             min_coverage=min_coverage,
             baseline=self._baseline(measure),
+            pace=pace,
+            drift=drift,
+            when=when,
+            exclude=exclude,
             interval_seconds=self.interval_seconds or DEFAULT_INTERVAL_SECONDS,
             runbook_url=fields.runbook_url,
             annotations=dict(fields.annotations or {}),
@@ -123,7 +139,7 @@ class KpiReader:
         for path, message in faults:
             self._say(path, message)
         if source is None and "indicator" not in self.draft.broken:
-            self._say((), "'indicator' is missing; write indicator: NAME, {good: A, total: B} or {bad: A, total: B}")
+            self._say((), "'indicator' is missing; write indicator: NAME, {good: A, total: B} or {of: A, to: B}")
         for named in sources.names_of(self.draft.fields):
             fault = sources.unknown_indicator(named, self.indicators)
             if fault is not None:
@@ -147,7 +163,7 @@ class KpiReader:
             self._agrees(named, spec)
             fault = type_misfit(measure, spec.type, spec.unit, named.name) if measure is not None else None
             if fault is not None:
-                self._say(named.path if isinstance(source, RatioPair) else ("measure",), fault)
+                self._say(("measure",) if isinstance(source, Single) else named.path, fault)
                 return None, spec.unit
         if (
             len(known) == 2
@@ -158,7 +174,7 @@ class KpiReader:
             self._say(
                 part.path,
                 f"{part.name} is {unit_in_words(one.unit)}, but {total.name} is {unit_in_words(other.unit)}; "
-                "the two sides of a ratio have one unit",
+                "the two sides have one unit",
             )
         return (known[0][1].type, known[0][1].unit) if known else (None, None)
 
@@ -266,9 +282,9 @@ class KpiReader:
                     break
         if self.draft.owns("min_total") and measure.reducer is not Reducer.RATIO:
             self._say(("min_total",), "min_total is for ratios; write min_samples, or leave it out")
-        counts_from = measure.reducer in (Reducer.INCREASE, Reducer.DELTA)
+        counts_from = measure.reducer in COUNTS_FROM_BASELINE
         if self.draft.owns("baseline") and not counts_from:
-            self._say(("baseline",), "a baseline is for increase and delta; leave it out")
+            self._say(("baseline",), "a baseline is for increase, rate and delta; leave it out")
         if fields.baseline is not None and counts_from:
             fault = misfit(fields.baseline, unit, self._subject(measure))
             if fault is not None:
@@ -278,7 +294,7 @@ class KpiReader:
 
     def _baseline(self, measure: Measure) -> float | None:
         given = self.draft.fields.baseline
-        fits_measure = measure.reducer in (Reducer.INCREASE, Reducer.DELTA)
+        fits_measure = measure.reducer in COUNTS_FROM_BASELINE
         return given.quantity.value if given is not None and fits_measure else None
 
     def _min_coverage(self) -> float:

@@ -12,6 +12,7 @@ from slo_guard.domain.kpi import KPI, Plan, Sprint
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import LocatedYaml, load_file
+from slo_guard.rulebook.ahead import condition_faults
 from slo_guard.rulebook.drafts import Draft, LaneDraft, read_lane, without_nulls
 from slo_guard.rulebook.kpis import KpiReader
 from slo_guard.rulebook.models import LaneFile, SprintFile
@@ -69,7 +70,8 @@ def load_rules(paths: Sequence[Path], indicators: Mapping[str, IndicatorSpec] | 
         known, contradictions = implied_indicators(drafts)
         folder.findings += [draft.finding(path, message) for draft, path, message in contradictions]
     kpis = _kpis(folder, known)
-    _refuse_duplicates(folder)
+    by_key = _refuse_duplicates(folder)
+    folder.findings += condition_faults(kpis, by_key)
     if not drafts and not folder.findings:
         shown = ", ".join(str(path) for path in paths) or "no path"
         folder.findings.append(Finding(shown, 0, 0, "", "no KPI is here; write a file with lane: and kpis:"))
@@ -208,7 +210,8 @@ def _sprint_of(lane: LaneDraft, folder: _Folder) -> Sprint | None:
     return None
 
 
-def _refuse_duplicates(folder: _Folder) -> None:
+def _refuse_duplicates(folder: _Folder) -> dict[tuple[str, str], Draft]:
+    """Return the first draft of each (sprint, id)."""
     first: dict[tuple[str, str], Draft] = {}
     for lane in folder.lanes:
         for draft in lane.kpis:
@@ -222,6 +225,7 @@ def _refuse_duplicates(folder: _Folder) -> None:
                     "rename one of the two"
                 )
                 folder.findings.append(draft.finding(("kpi",), message))
+    return first
 
 
 def _final(folder: _Folder) -> tuple[Finding, ...]:

@@ -10,73 +10,100 @@ from slo_guard.errors import UnitError
 from slo_guard.units import PLAIN, RATIO, SECONDS, parse_duration
 from slo_guard.validation import nearest
 
-GAUGE, COUNTER, PERCENTILE, BOOL = (
+GAUGE, COUNTER, PERCENTILE, BOOL, EVENT = (
     IndicatorType.GAUGE,
     IndicatorType.COUNTER,
     IndicatorType.PERCENTILE,
     IndicatorType.BOOL,
+    IndicatorType.EVENT,
 )
 NOT_SUPPORTED = "is not supported by this version"
-_LATER_REDUCER = re.compile(r"sum|count|median|rate|spread_abs|p\d+(\.\d+)?")
-_LATER_WINDOWS = ("day", "week", "month")
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
+_WRITTEN = (*(reducer.value for reducer in Reducer if reducer is not Reducer.QUANTILE), "median", "p95")
+_NAMED_WINDOWS = tuple(kind.value for kind in WindowKind if kind is not WindowKind.DURATION)
 
 ALLOWED: dict[Reducer, frozenset[IndicatorType]] = {
     **dict.fromkeys((Reducer.LAST, Reducer.MIN, Reducer.MAX), frozenset({GAUGE, BOOL, PERCENTILE})),
     Reducer.MEAN: frozenset({GAUGE, BOOL}),
     Reducer.DELTA: frozenset({GAUGE}),
-    Reducer.INCREASE: frozenset({COUNTER}),
-    Reducer.RATIO: frozenset({COUNTER}),
+    **dict.fromkeys((Reducer.INCREASE, Reducer.RATE, Reducer.RATIO), frozenset({COUNTER})),
+    **dict.fromkeys((Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE), frozenset({EVENT})),
     Reducer.TOTAL: frozenset({BOOL, COUNTER}),
+    Reducer.SPREAD_ABS: frozenset({GAUGE, PERCENTILE, COUNTER, EVENT}),
 }
+COUNTS_FROM_BASELINE = (Reducer.INCREASE, Reducer.RATE, Reducer.DELTA)
+"""Reducers that need a value at the window's start, or a baseline."""
 
 
 def parse_measure(text: str) -> Measure:
-    """Parse ``last`` or ``max over 5m``; raises ``ValueError`` with what to write instead."""
+    """Parse ``last``, ``max over 5m`` or ``p95 over week``; raises ``ValueError`` with what to write instead."""
     words = text.split()
     name = words[0] if words else ""
-    if _LATER_REDUCER.fullmatch(name):
-        raise ValueError(f"the reducer {name!r} {NOT_SUPPORTED}; known are {', '.join(Reducer)}")
-    if name not in list(Reducer):
-        raise ValueError(f"{name!r} is not a reducer{nearest(name, list(Reducer))}")
-    reducer = Reducer(name)
-    if reducer is Reducer.LAST:
+    reducer, quantile = _reducer(name)
+    if reducer is Reducer.LAST or (reducer is Reducer.SPREAD_ABS and len(words) == 1):
         if len(words) > 1:
             raise ValueError("'last' has no window; write last alone, or max over 5m")
         return Measure(reducer, None, name)
     if len(words) != 3 or words[1] != "over":
         raise ValueError(f"{text!r} is not REDUCER over WINDOW; write {name} over sprint or {name} over 6h")
-    return Measure(reducer, _window(words[2], name), " ".join(words))
+    return Measure(reducer, _window(words[2], name), " ".join(words), quantile)
+
+
+def _reducer(name: str) -> tuple[Reducer, float | None]:
+    if name == "median":
+        return Reducer.QUANTILE, 0.5
+    percentile = _PERCENTILE.fullmatch(name)
+    if percentile is not None:
+        if float(percentile[1]) == 0:
+            raise ValueError(f"{name!r} would be the smallest value; write p50, p95 or p99.9")
+        return Reducer.QUANTILE, float(percentile[1]) / 100
+    if name not in _WRITTEN:
+        raise ValueError(f"{name!r} is not a reducer{nearest(name, _WRITTEN)}")
+    return Reducer(name), None
 
 
 def _window(text: str, reducer: str) -> Window:
-    if text == WindowKind.SPRINT:
-        return Window(WindowKind.SPRINT)
-    if text in _LATER_WINDOWS:
-        raise ValueError(f"the window {text!r} {NOT_SUPPORTED}; write a duration such as 24h, or sprint")
+    if text in _NAMED_WINDOWS:
+        return Window(WindowKind(text))
     try:
         seconds = parse_duration(text)
     except UnitError as error:
         if "longer" in str(error):
             raise
-        raise ValueError(f"{text!r} is not a window; write a duration such as 6h, or sprint") from None
+        raise ValueError(
+            f"{text!r} is not a window; write a duration such as 6h, or {', '.join(_NAMED_WINDOWS)}"
+        ) from None
     if seconds <= 0:
         raise ValueError(f"a window of {text} holds nothing; write {reducer} over 5m")
     return Window(WindowKind.DURATION, seconds)
 
 
-def implied_type(reducer: Reducer, *, judged_by_is: bool) -> IndicatorType:
+def implied_type(measure: Measure, *, judged_by_is: bool) -> IndicatorType:
     """Return the type that a measure implies where nobody states one."""
-    if reducer in (Reducer.INCREASE, Reducer.RATIO):
-        return COUNTER
-    return BOOL if reducer is Reducer.TOTAL or judged_by_is else GAUGE
+    match measure.reducer:
+        case Reducer.INCREASE | Reducer.RATE | Reducer.RATIO:
+            return COUNTER
+        case Reducer.SUM | Reducer.COUNT | Reducer.QUANTILE:
+            return EVENT
+        case Reducer.SPREAD_ABS:
+            return GAUGE if measure.window is None else COUNTER
+    return BOOL if measure.reducer is Reducer.TOTAL or judged_by_is else GAUGE
+
+
+def allowed_types(measure: Measure) -> frozenset[IndicatorType]:
+    """Return the types of indicator that a measure can be taken of."""
+    if measure.reducer is Reducer.SPREAD_ABS:
+        return frozenset({GAUGE, PERCENTILE}) if measure.window is None else frozenset({COUNTER, EVENT})
+    return ALLOWED[measure.reducer]
 
 
 def type_misfit(measure: Measure, kind: IndicatorType, unit: str | None, name: str) -> str | None:
     """Return what to write instead when ``measure`` cannot be taken of an indicator, else None."""
-    if kind in (IndicatorType.EVENT, IndicatorType.HISTOGRAM):
+    if kind is IndicatorType.HISTOGRAM:
         return f"{name} is {_article(kind)}, whose measures are not supported by this version; collect a percentile"
-    if kind not in ALLOWED[measure.reducer]:
-        return f"{measure.reducer.value!r} does not fit {name}, which is {_article(kind)}; {_instead(measure, kind)}"
+    if kind not in allowed_types(measure):
+        written = measure.text.partition(" ")[0]
+        return f"{written!r} does not fit {name}, which is {_article(kind)}; {_instead(measure, kind)}"
     if measure.reducer is Reducer.TOTAL and kind is COUNTER and unit not in (SECONDS, None):
         return f"'total' adds up time, but {name} is a counter that is not in seconds; {_instead(measure, kind)}"
     return None
@@ -84,9 +111,13 @@ def type_misfit(measure: Measure, kind: IndicatorType, unit: str | None, name: s
 
 def _instead(measure: Measure, kind: IndicatorType) -> str:
     over = measure.text.partition(" ")[2] or "over sprint"
+    if measure.reducer is Reducer.SPREAD_ABS:
+        return "write spread_abs for last values" if measure.window is not None else "write spread_abs over sprint"
     match kind:
         case IndicatorType.COUNTER:
             return f"write increase {over}"
+        case IndicatorType.EVENT:
+            return f"write count {over}, sum {over}, median {over} or p95 {over}"
         case IndicatorType.GAUGE:
             return f"write delta {over}" if measure.reducer is Reducer.INCREASE else f"write last or max {over}"
         case IndicatorType.PERCENTILE:
@@ -99,6 +130,8 @@ def combine_misfit(measure: Measure, kind: IndicatorType, combine: Combine, name
     """Return what to write instead when series cannot be folded so, else None."""
     if measure.reducer is Reducer.RATIO and combine is not Combine.SUM:
         return "a ratio folds series by summing both its sides; leave combine out"
+    if kind is EVENT:
+        return f"the observations of all series of {name} are measured together; leave combine out"
     if kind is PERCENTILE and combine in (Combine.MEAN, Combine.SUM):
         return f"a {combine.value} of percentiles is not a percentile ({name}); write combine: max"
     if kind is BOOL and measure.reducer is Reducer.TOTAL and combine in (Combine.MIN, Combine.MEAN):
@@ -112,13 +145,22 @@ def combine_misfit(measure: Measure, kind: IndicatorType, combine: Combine, name
     return None
 
 
-def result_unit(measure: Measure, kind: IndicatorType, unit: str | None) -> str | None:
+def result_unit(measure: Measure, kind: IndicatorType, unit: str | None, *, is_quotient: bool = False) -> str | None:
     """Return the base unit of the measured value, None where it is not known."""
-    if measure.reducer is Reducer.RATIO or (measure.reducer is Reducer.MEAN and kind is BOOL):
+    if is_quotient or measure.reducer in (Reducer.RATIO, Reducer.SPREAD_ABS):
+        return RATIO
+    if measure.reducer is Reducer.MEAN and kind is BOOL:
         return RATIO
     if measure.reducer is Reducer.TOTAL:
         return SECONDS
-    return PLAIN if kind is BOOL else unit
+    if measure.reducer is Reducer.RATE and unit == SECONDS:
+        return RATIO
+    return PLAIN if kind is BOOL or measure.reducer is Reducer.COUNT else unit
+
+
+def is_share(measure: Measure, kind: IndicatorType) -> bool:
+    """Whether the measured value lies between 0 and 1 by its nature."""
+    return measure.reducer is Reducer.RATIO or (measure.reducer is Reducer.MEAN and kind is BOOL)
 
 
 def is_truth(measure: Measure, kind: IndicatorType) -> bool:

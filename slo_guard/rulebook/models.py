@@ -12,8 +12,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import (
     AfterValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -122,6 +124,29 @@ class PairFields(Options):
         return self
 
 
+class QuotientFields(Options):
+    """A quotient of two measured values: `{of, to}`."""
+
+    of: Side = Field(description="The indicator whose measured value is divided, such as v2 or metered.")
+    to: Side = Field(description="The indicator whose measured value it is divided by, such as the baseline or billed.")
+
+
+def _shape(given: Any) -> str:
+    """Tell which of its forms an indicator has, so that messages speak of that one only."""
+    if isinstance(given, dict | PairFields | QuotientFields):
+        names = given.keys() if isinstance(given, dict) else type(given).model_fields.keys()
+        return "quotient" if {"of", "to"} & set(names) else "pair"
+    return "name"
+
+
+IndicatorSource: TypeAlias = Annotated[
+    Annotated[IndicatorName, Tag("name")]
+    | Annotated[PairFields, Tag("pair")]
+    | Annotated[QuotientFields, Tag("quotient")],
+    Discriminator(_shape),
+]
+
+
 class LabelsOfFields(Options):
     """Values taken from another indicator's series."""
 
@@ -176,12 +201,36 @@ class NoDataFields(Options):
     )
 
 
+class DriftFields(Options):
+    """When a trend counts as a risk."""
+
+    over: PositiveSeconds = Field(description="How far back the trend is taken, such as 6h.")
+    crosses_within: PositiveSeconds = Field(description="How soon it must cross the objective, such as 24h.")
+
+
+class WhenFields(Options):
+    """A condition on another KPI of the sprint."""
+
+    kpi: KpiId = Field(description="The id of a KPI that is true or false, such as fsv2_decision_go.")
+    is_: bool = Field(alias="is", description="What it must be.")
+
+
+class ExclusionFields(Options):
+    """A stretch of time that is not judged."""
+
+    from_: Moment = Field(alias="from", description="Its first instant: a date (00:00 local), or a date and time.")
+    to: Moment = Field(description="Its exclusive end: a date (the end of that local day), or a date and time.")
+    reason: Text = Field(description="Why, for everybody who looks at the number.")
+    by: Text = Field(description="Who decided it.")
+
+
 class KpiFields(Options):
     """All fields of a KPI but its id; the file's `defaults` may hold any of them."""
 
     title: Text | None = Field(None, description="The KPI's name for people.")
-    indicator: IndicatorName | PairFields | None = Field(
-        None, description="Where the number comes from: an indicator's name, `{good, total}` or `{bad, total}`."
+    indicator: IndicatorSource | None = Field(
+        None,
+        description="Where the number comes from: an indicator's name, `{good, total}`, `{bad, total}` or `{of, to}`.",
     )
     type: Literal["gauge", "counter", "event", "histogram", "percentile", "bool"] | None = Field(
         None,
@@ -203,13 +252,14 @@ class KpiFields(Options):
     measure: Text | None = Field(
         None,
         description="What is judged: `last`, or `REDUCER over WINDOW` such as `increase over sprint` (default last).",
-        examples=["last", "max over 5m", "increase over sprint", "ratio over 24h"],
+        examples=["last", "max over 5m", "increase over sprint", "ratio over 24h", "p95 over week"],
     )
     objective: ObjectiveFields | None = Field(
         None, description="When the KPI is met; without one it is tracked: never judged, and no alert."
     )
     warn: ObjectiveFields | None = Field(
-        None, description="Stricter than the objective: met, but past this is at_risk."
+        None,
+        description="Stricter than the objective: met, but past this is at_risk; without an objective, past it is too.",
     )
     resolve: ObjectiveFields | None = Field(
         None, description="At least as strict as the objective: a firing alert resolves only here."
@@ -241,6 +291,16 @@ class KpiFields(Options):
     )
     baseline: WrittenAmount | None = Field(
         None, description="The value at the window's start, for increase and delta without a sample there."
+    )
+    pace: Literal["linear", "workdays"] | None = Field(
+        None, description="The line that leads to the goal at its due time; behind it, or forecast to miss, is at_risk."
+    )
+    drift: DriftFields | None = Field(None, description="At risk when the recent trend would soon cross the objective.")
+    when: WhenFields | None = Field(
+        None, description="The KPI applies only while another one is as stated; otherwise not_applicable."
+    )
+    exclude: list[ExclusionFields] | None = Field(
+        None, description="Stretches of time that are not judged; the number with and without them is shown."
     )
     runbook_url: Url | None = Field(None, description="Where to read what to do about a breach.")
     annotations: dict[IndicatorName, str] | None = Field(

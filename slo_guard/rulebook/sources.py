@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from slo_guard.domain.kpi import Matcher, MatchOp, Measure, RatioPair, Reducer, Selection, Single, Source
+from slo_guard.domain.kpi import (
+    Matcher,
+    MatchOp,
+    Measure,
+    Quotient,
+    RatioPair,
+    Reducer,
+    Selection,
+    Single,
+    Source,
+)
 from slo_guard.domain.readings import IndicatorSpec, IndicatorType
 from slo_guard.errors import UnitError
 from slo_guard.located_yaml import KeyPath
 from slo_guard.patterns import PatternError, compile_pattern
 from slo_guard.rulebook.drafts import Draft
-from slo_guard.rulebook.measures import ALLOWED, BOOL, COUNTER, NOT_SUPPORTED, implied_type, parse_measure
-from slo_guard.rulebook.models import KpiFields, PairFields, SelectionFields
+from slo_guard.rulebook.measures import BOOL, COUNTER, NOT_SUPPORTED, allowed_types, implied_type, parse_measure
+from slo_guard.rulebook.models import KpiFields, PairFields, QuotientFields, SelectionFields
 from slo_guard.units import source_unit
 from slo_guard.validation import nearest
 
@@ -31,8 +41,8 @@ def names_of(fields: KpiFields) -> Iterator[Named]:
     """Yield the indicators that a KPI measures."""
     if isinstance(fields.indicator, str):
         yield Named(("indicator",), fields.indicator)
-    elif isinstance(fields.indicator, PairFields):
-        for side in ("good", "bad", "total"):
+    elif fields.indicator is not None:
+        for side in ("of", "to") if isinstance(fields.indicator, QuotientFields) else ("good", "bad", "total"):
             given = getattr(fields.indicator, side)
             if isinstance(given, SelectionFields):
                 yield Named(("indicator", side, "indicator"), given.indicator)
@@ -48,16 +58,22 @@ def source_of(fields: KpiFields) -> tuple[Source | None, list[tuple[KeyPath, str
         return None, faults
     if isinstance(given, str):
         return Single(Selection(given, common)), faults
-    part_is = "good" if given.good is not None else "bad"
+    names = ("of", "to") if isinstance(given, QuotientFields) else (_part_of(given), "total")
     sides = []
-    for side in (part_is, "total"):
+    for side in names:
         stated = getattr(given, side)
         own, more = _matchers(stated.where, ("indicator", side, "where")) if not isinstance(stated, str) else ((), [])
         faults += more
         stated_labels = {matcher.label for matcher in own}
         kept = tuple(matcher for matcher in common if matcher.label not in stated_labels)
         sides.append(Selection(stated if isinstance(stated, str) else stated.indicator, (*kept, *own)))
-    return RatioPair(sides[0], sides[1], part_is), faults
+    if isinstance(given, QuotientFields):
+        return Quotient(sides[0], sides[1]), faults
+    return RatioPair(sides[0], sides[1], _part_of(given)), faults
+
+
+def _part_of(pair: PairFields) -> str:
+    return "good" if pair.good is not None else "bad"
 
 
 def _matchers(where: Mapping[str, str], path: KeyPath) -> tuple[tuple[Matcher, ...], list[tuple[KeyPath, str]]]:
@@ -154,14 +170,16 @@ def _wanted(draft: Draft) -> tuple[IndicatorType, frozenset[IndicatorType]]:
     if isinstance(fields.indicator, PairFields):
         return COUNTER, frozenset({COUNTER})
     try:
-        reducer = parse_measure(fields.measure or "last").reducer
+        measure = parse_measure(fields.measure or "last")
     except ValueError:
         return IndicatorType.GAUGE, frozenset(IndicatorType)
     by_is = fields.objective is not None and fields.objective.is_ is not None
-    allowed = ALLOWED[reducer]
+    allowed, reducer = allowed_types(measure), measure.reducer
+    if isinstance(fields.indicator, QuotientFields):
+        allowed -= {BOOL}
     if reducer in (Reducer.LAST, Reducer.MIN, Reducer.MAX) and fields.objective is not None:
         allowed = frozenset({BOOL}) if by_is else allowed - {BOOL}
-    return implied_type(reducer, judged_by_is=by_is), allowed
+    return implied_type(measure, judged_by_is=by_is), allowed
 
 
 def _agreed_unit(
@@ -185,6 +203,11 @@ def measures_fit_source(measure: Measure, source: Source) -> str | None:
     if isinstance(source, RatioPair) and measure.reducer is not Reducer.RATIO:
         over = measure.text.partition(" ")[2] or "over sprint"
         return f"a pair of indicators is measured by its ratio; write measure: ratio {over}"
-    if isinstance(source, Single) and measure.reducer is Reducer.RATIO:
+    if measure.reducer is Reducer.RATIO and not isinstance(source, RatioPair):
         return "'ratio' needs two indicators; write indicator: {good: A, total: B} or {bad: A, total: B}"
+    if measure.reducer is Reducer.SPREAD_ABS and not isinstance(source, Quotient):
+        return "'spread_abs' compares two indicators; write indicator: {of: A, to: B}"
+    if isinstance(source, Quotient) and measure.reducer in (Reducer.TOTAL, Reducer.DELTA):
+        over = measure.text.partition(" ")[2]
+        return f"{measure.reducer.value!r} is not taken of a quotient; write last, mean {over} or increase {over}"
     return None

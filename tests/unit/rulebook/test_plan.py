@@ -10,6 +10,8 @@ import pytest
 
 from slo_guard.domain.kpi import (
     Combine,
+    Drift,
+    Exclusion,
     Expected,
     Matcher,
     MatchOp,
@@ -17,12 +19,15 @@ from slo_guard.domain.kpi import (
     NoDataThen,
     Objective,
     Op,
+    Pace,
     Place,
+    Quotient,
     RatioPair,
     Reducer,
     Selection,
     Severity,
     Single,
+    When,
     Window,
     WindowKind,
 )
@@ -88,6 +93,23 @@ FIELDS = {
     ),
     "min_coverage": ("min_coverage: 95%", lambda kpi: kpi.min_coverage, 0.95),
     "baseline": ("measure: delta over sprint\nbaseline: 2s", lambda kpi: kpi.baseline, 2.0),
+    "pace": (
+        "measure: increase over sprint\nobjective: {at_least: 100s}\ndue: sprint_end\npace: workdays",
+        lambda kpi: kpi.pace,
+        Pace.WORKDAYS,
+    ),
+    "drift": ("drift: {over: 6h, crosses_within: 24h}", lambda kpi: kpi.drift, Drift(21600.0, 86400.0)),
+    "when": ("when: {kpi: approved, is: true}", lambda kpi: kpi.when, When("approved", is_true=True)),
+    "exclude": (
+        """exclude:
+- {from: 2026-07-08, to: 2026-07-08, reason: move, by: Ana}
+- {from: 2026-07-07T10:00, to: 2026-07-07T10:30, reason: drill, by: Ben}""",
+        lambda kpi: kpi.exclude,
+        (
+            Exclusion(START_AT + 86400 + 36000, START_AT + 86400 + 37800, "drill", "Ben"),
+            Exclusion(START_AT + 2 * 86400, START_AT + 3 * 86400, "move", "Ana"),
+        ),
+    ),
     "runbook_url": ("runbook_url: https://r.example/x", lambda kpi: kpi.runbook_url, "https://r.example/x"),
     "annotations": (
         "annotations: {summary: '{{ value }}', code: 500}",
@@ -104,14 +126,66 @@ def test_a_field_reaches_the_plan(tmp_path, name):
     stated = {line.split(":")[0] for line in added.splitlines()}
     base = [line for line in BASE.splitlines() if line.split(":")[0] not in stated]
 
-    kpi = kpi_of(tmp_path, "\n".join([*base, added]))
+    fields = "\n".join(f"  {line}" for line in [*base, added.replace("\n", "\n  ")])
+    other = "- {kpi: approved, indicator: signed, type: bool}"
+    plan = plan_of(tmp_path, f"- kpi: guarded\n{fields}\n{other}")
 
-    assert read(kpi) == expected
+    assert read(next(kpi for kpi in plan.kpis if kpi.id == "guarded")) == expected
 
 
 def test_every_field_of_a_kpi_has_its_case():
     """A field that is added without a meaning would be a trap."""
     assert {info.alias or name for name, info in KpiRule.model_fields.items()} == FIELDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "reducer", "window", "quantile"),
+    [
+        ("median over sprint", Reducer.QUANTILE, Window(WindowKind.SPRINT), 0.5),
+        ("p99.9 over week", Reducer.QUANTILE, Window(WindowKind.WEEK), 0.999),
+        ("sum over month", Reducer.SUM, Window(WindowKind.MONTH), None),
+        ("count over day", Reducer.COUNT, Window(WindowKind.DAY), None),
+    ],
+)
+def test_events_are_measured_over_calendar_windows_too(tmp_path, text, reducer, window, quantile):
+    """A median of resolution times needs every observation, and a day begins at midnight."""
+    kpi = kpi_of(tmp_path, f"indicator: resolution\nmeasure: {text}")
+
+    assert (kpi.measure.reducer, kpi.measure.window) == (reducer, window)
+    assert kpi.measure.quantile == (None if quantile is None else pytest.approx(quantile))
+    assert kpi.type is IndicatorType.EVENT
+
+
+def test_a_quotient_may_exceed_one_and_has_sides_of_its_own(tmp_path):
+    """v2 over baseline is 1.05 when v2 is better; both are one indicator with another arm."""
+    kpi = kpi_of(
+        tmp_path,
+        """
+        indicator: {of: {indicator: ctr, where: {arm: v2}}, to: {indicator: ctr, where: {arm: baseline}}}
+        objective: {at_least: 1.05}
+        """,
+    )
+
+    sides = [Selection("ctr", (Matcher("arm", MatchOp.EQUAL, arm),)) for arm in ("v2", "baseline")]
+    assert kpi.source == Quotient(*sides)
+    assert (kpi.unit, kpi.indicators) == ("ratio", ("ctr",))
+
+
+@pytest.mark.parametrize(
+    ("measure", "kind"), [("spread_abs", IndicatorType.GAUGE), ("spread_abs over day", IndicatorType.COUNTER)]
+)
+def test_a_spread_compares_last_values_or_increases(tmp_path, measure, kind):
+    """What was metered against what was billed, each as its source has it."""
+    kpi = kpi_of(tmp_path, f"indicator: {{of: metered, to: billed}}\nmeasure: {measure}\nobjective: {{at_most: 0.25%}}")
+
+    assert (kpi.type, kpi.unit, kpi.measure.text) == (kind, "ratio", measure)
+
+
+def test_what_is_tracked_may_warn(tmp_path):
+    """Blockers older than three days are a risk, although nobody promised anything of them."""
+    kpi = kpi_of(tmp_path, "indicator: blocker_age\nwarn: {at_most: 3d}")
+
+    assert (kpi.objective, kpi.warn, kpi.unit) == (None, Objective(Op.AT_MOST, 259200.0, "at_most 3d"), "seconds")
 
 
 def test_what_is_left_out_has_the_documented_defaults(tmp_path):

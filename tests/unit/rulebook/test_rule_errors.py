@@ -65,7 +65,7 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"objective": "{below: 1s}", "resolve": "{at_most: 1s}"}, "resolve: at_most 1s is weaker than the objective below 1s"),
         ({"warn": "{at_most: 1.20s}"}, "warn: at_most 1.20s is no stricter than the objective at_most 1.16s, so it could never show"),
         ({"warn": "{at_most: 1.16s}"}, "warn: at_most 1.16s is no stricter than the objective"),
-        ({"objective": None, "warn": "{at_most: 1s}"}, "warn: 'warn' means nothing without an objective"),
+        ({"objective": None, "resolve": "{at_most: 1s}"}, "resolve: 'resolve' means nothing without an objective"),
         ({"objective": None, "due": "sprint_end"}, "due: 'due' means nothing without an objective"),
         ({"measure": "mean over 5m"}, "measure: 'mean' does not fit latency, which is a percentile; write last or max over 5m: a mean of percentiles"),
         ({"combine": "mean"}, "combine: a mean of percentiles is not a percentile (latency); write combine: max"),
@@ -74,25 +74,31 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"indicator": "requests", "measure": "total over 6h", "objective": "{at_most: 2s}"}, "'total' adds up time, but requests is a counter that is not in seconds; write increase over 6h"),
         ({"indicator": "signed", "measure": "delta over 6h", "objective": "{at_most: 2}"}, "'delta' does not fit signed, which is a bool; write last, or total over 6h"),
         ({"indicator": "buckets"}, "buckets is a histogram, whose measures are not supported by this version"),
-        ({"indicator": "clicks"}, "clicks is an event, whose measures are not supported by this version"),
+        ({"indicator": "clicks", "objective": "{at_most: 3}"}, "'last' does not fit clicks, which is an event; write count over sprint, sum over sprint, median over sprint or p95 over sprint"),
+        ({"indicator": "clicks", "measure": "count over day", "objective": "{at_most: 3}", "combine": "sum"}, "combine: the observations of all series of clicks are measured together; leave combine out"),
         ({"indicator": "signed", "objective": "{is: true}", "combine": "sum"}, "combine: signed is true or false; write combine: max (any is true) or combine: min"),
         ({"indicator": "signed", "measure": "total over 6h", "objective": "{at_least: 10m}", "combine": "min"}, "combine: the time during which signed is true is united or summed, it has no min; write combine: max (while any is true) or combine: sum (each one's time)"),
-        ({"measure": "p95 over 5m"}, "measure: the reducer 'p95' is not supported by this version"),
-        ({"measure": "median over sprint"}, "measure: the reducer 'median' is not supported by this version"),
-        ({"measure": "max over week"}, "measure: the window 'week' is not supported by this version"),
+        ({"measure": "p95 over 5m"}, "measure: 'p95' does not fit latency, which is a percentile; write last or max over 5m"),
+        ({"measure": "p0 over 5m"}, "measure: 'p0' would be the smallest value; write p50, p95 or p99.9"),
+        ({"measure": "p100 over 5m"}, "measure: 'p100' is not a reducer"),
+        ({"measure": "spread_abs"}, "measure: 'spread_abs' compares two indicators; write indicator: {of: A, to: B}"),
         ({"measure": "maxx over 5m"}, "measure: 'maxx' is not a reducer; did you mean 'max'?"),
         ({"measure": "max"}, "measure: 'max' is not REDUCER over WINDOW; write max over sprint or max over 6h"),
         ({"measure": "last over 5m"}, "measure: 'last' has no window; write last alone"),
-        ({"measure": "max over fortnight"}, "measure: 'fortnight' is not a window; write a duration such as 6h, or sprint"),
+        ({"measure": "max over fortnight"}, "measure: 'fortnight' is not a window; write a duration such as 6h, or sprint, day, week, month"),
         ({"measure": "max over 0s"}, "measure: a window of 0s holds nothing"),
         ({"measure": "ratio over 24h"}, "measure: 'ratio' needs two indicators"),
         ({"indicator": "{good: errors, total: requests}", "objective": "{at_least: 99%}"}, "measure: a pair of indicators is measured by its ratio; write measure: ratio over sprint"),
         ({"indicator": "{good: errors, total: requests}", "measure": "ratio over 1h", "objective": "{at_least: 99}"}, "99 can never be reached, ratio over 1h of errors / requests is a ratio from 0 to 1; write a share such as 95%"),
         ({"indicator": "{good: errors, total: requests}", "measure": "ratio over 1h", "objective": "{at_least: 99%}", "combine": "max"}, "combine: a ratio folds series by summing both its sides; leave combine out"),
-        ({"indicator": "{good: errors, total: cpu_seconds}", "measure": "ratio over 1h", "objective": "{at_least: 99%}"}, "indicator.good: errors is a plain number, but cpu_seconds is in seconds; the two sides of a ratio have one unit"),
+        ({"indicator": "{good: errors, total: cpu_seconds}", "measure": "ratio over 1h", "objective": "{at_least: 99%}"}, "indicator.good: errors is a plain number, but cpu_seconds is in seconds; the two sides have one unit"),
         ({"indicator": "{good: errors}"}, "indicator.total: 'total' is missing; write total: the indicator that counts everything"),
         ({"indicator": "{good: a, bad: b, total: c}"}, "indicator: a ratio has exactly one of good and bad beside total; write {bad: A, total: B}"),
-        ({"indicator": "{of: latency, to: latency}"}, "lane.yaml:6:17: kpis[0].indicator.of: a quotient {of, to} is not supported by this version"),
+        ({"indicator": "{of: latency}", "objective": "{at_most: 2}"}, "indicator.to: 'to' is missing; write to: the indicator whose measured value it is divided by"),
+        ({"indicator": "{of: latency, to: memory}", "objective": "{at_most: 2}"}, "indicator.of: latency is in seconds, but memory is in bytes; the two sides have one unit"),
+        ({"indicator": "{of: latency, to: latency}", "measure": "delta over 6h", "objective": "{at_most: 2}"}, "measure: 'delta' is not taken of a quotient; write last, mean over 6h or increase over 6h"),
+        ({"indicator": "{of: sessions, to: sessions}", "measure": "spread_abs over day", "objective": "{at_most: 2}"}, "'spread_abs' does not fit sessions, which is a gauge; write spread_abs for last values"),
+        ({"indicator": "{of: requests, to: requests}", "measure": "spread_abs", "objective": "{at_most: 2}"}, "'spread_abs' does not fit requests, which is a counter; write spread_abs over sprint"),
         ({"indicator": "latncy"}, "lane.yaml:6:16: kpis[0].indicator: no collector produces 'latncy'; did you mean 'latency'?"),
         ({"indicator": "slo_guard_burn_alarm_seconds"}, "the built-in slo_guard_burn_alarm_seconds is not supported by this version"),
         ({"indicator": "two words"}, "indicator: 'two words' will not do; write an indicator's name"),
@@ -134,7 +140,7 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"min_coverage": "90"}, "min_coverage: 90 is not a share from 0% to 100%; write 90%"),
         ({"min_coverage": "120%"}, "min_coverage: 120% is not a share from 0% to 100%; write one such as 90%"),
         ({"min_coverage": "5m"}, "min_coverage: 5m is in seconds, but min_coverage is a ratio"),
-        ({"baseline": "3"}, "baseline: a baseline is for increase and delta; leave it out"),
+        ({"baseline": "3"}, "baseline: a baseline is for increase, rate and delta; leave it out"),
         ({"indicator": "memory", "measure": "delta over 6h", "objective": "{at_most: 1MiB}", "baseline": "3"}, "baseline: 3 has no unit, but delta over 6h of memory is in bytes"),
         ({"runbook_url": "wiki/x"}, "runbook_url: 'wiki/x' will not do; write a URL such as https://host.example/path"),
         ({"title": "[a]"}, "title: write a text"),
@@ -145,10 +151,21 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"annotations": "{summary: '{% for x in labels %}{% endfor %}'}"}, "annotations.summary: a loop is not allowed in an annotation"),
         ({"annotations": "{summary: '{{ value.upper() }}'}"}, "annotations.summary: a call is not allowed in an annotation"),
         ({"annotations": "{summary: {{ value }}}"}, "put a template in quotes"),
-        ({"pace": "linear"}, "pace: 'pace' is not supported by this version; remove it"),
-        ({"drift": "{over: 6h}"}, "drift: 'drift' is not supported by this version; remove it"),
-        ({"when": "{kpi: x}"}, "when: 'when' is not supported by this version; remove it"),
-        ({"exclude": "[]"}, "exclude: 'exclude' is not supported by this version; remove it"),
+        ({"pace": "linear"}, "pace: a pace leads to a goal that adds up over the sprint or runs down to 0, and 'last' does not"),
+        ({"pace": "steady"}, "pace: 'steady' is not known; write one of linear, workdays"),
+        ({"indicator": "requests", "measure": "increase over sprint", "objective": "{at_least: 100}", "pace": "linear"}, "pace: a pace leads to a due time; write due: sprint_end as well"),
+        ({"indicator": "requests", "measure": "increase over sprint", "objective": None, "pace": "linear"}, "pace: there is no goal to keep pace with; write an objective"),
+        ({"drift": "{over: 6h}"}, "drift.crosses_within: 'crosses_within' is missing; write crosses_within: how soon it must cross the objective"),
+        ({"drift": "{over: 60d, crosses_within: 1d}"}, "drift.over: is longer than 31d; write a shorter one, such as 6h"),
+        ({"measure": "max over 6h", "drift": "{over: 6h, crosses_within: 1d}"}, "drift: a trend is taken of newest values, not 'max over 6h'; write measure: last"),
+        ({"objective": None, "drift": "{over: 6h, crosses_within: 1d}"}, "drift: there is no bound that a trend could cross"),
+        ({"when": "{kpi: x}"}, "when.is: 'is' is missing; write is: what it must be"),
+        ({"when": "{kpi: other, is: true}"}, "when.kpi: sprint-40 has no KPI 'other'"),
+        ({"when": "{kpi: guarded, is: true}"}, "when.kpi: a KPI cannot be its own condition; name another one"),
+        ({"exclude": "[{from: 2026-07-08, to: 2026-07-07, reason: move, by: Ana}]"}, "exclude[0].to: 2026-07-07 is not after 2026-07-08; write a later end"),
+        ({"exclude": "[{from: 2026-07-08, to: 2026-07-08, by: Ana}]"}, "exclude[0].reason: 'reason' is missing; write reason: why"),
+        ({"exclude": "[{from: 2026-07-08, to: 2026-07-09, reason: a, by: Ana}, {from: 2026-07-09, to: 2026-07-09, reason: b, by: Ana}]"}, "exclude: 'a' and 'b' overlap; let one end where the other begins"),
+        ({"exclude": "[{from: friday, to: 2026-07-08, reason: move, by: Ana}]"}, "exclude[0].from: 'friday' is not a time"),
         ({"error_budget": "{}"}, "error_budget: 'error_budget' is not supported by this version; remove it"),
         ({"gate": "true"}, "gate: 'gate' is not supported by this version; remove it"),
     ],
@@ -174,7 +191,7 @@ def test_all_errors_of_a_kpi_are_told_at_once(tmp_path):
         tmp_path,
         """
         indicator: latncy
-        measure: p95 over 5m
+        measure: p95 over 5
         objective: {at_most: 1.16 s}
         by: [kpi]
         for: 5
@@ -370,3 +387,24 @@ def test_without_a_config_rules_that_contradict_each_other_are_told(tmp_path, fi
     found = load(tmp_path, f"- {first}\n- {second}").findings
 
     assert any(said in finding.message for finding in found)
+
+
+def test_conditions_must_be_true_or_false_and_may_not_go_in_a_circle(tmp_path):
+    """A condition that never settles would leave its KPIs unjudged without anybody noticing."""
+    found = [
+        str(finding)
+        for finding in load(
+            tmp_path,
+            """
+            - {kpi: a, indicator: signed, when: {kpi: b, is: true}}
+            - {kpi: b, indicator: signed, when: {kpi: a, is: true}}
+            - {kpi: c, indicator: latency, when: {kpi: d, is: true}}
+            - {kpi: d, indicator: latency}
+            """,
+            KNOWN,
+        ).findings
+    ]
+
+    assert len(found) == 3
+    assert "kpis[0].when: the conditions go in a circle: a -> b -> a; cut it" in found[0]
+    assert "kpis[2].when.kpi: d is not true or false; name a KPI over a bool, measured by last" in found[2]

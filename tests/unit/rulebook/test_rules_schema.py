@@ -53,6 +53,8 @@ def test_the_shipped_rules_are_valid(file):
         "{kpi: a, indicator: {bad: {indicator: x, where: {a: b}}, total: y}, measure: ratio over 1h, objective: {below: 0.8%}}",
         "{kpi: a, indicator: x, objective: {between: [2, 3]}, due: 2026-07-06T17:00, checkpoint: 2026-07-06}",
         "{kpi: a, indicator: x, by: [t], expect: {t: {labels_of: y}}, no_data: {after: 5m, then: hold, hold_for: 1h}}",
+        "{kpi: a, indicator: {of: x, to: {indicator: y, where: {a: b}}}, measure: spread_abs, drift: {over: 6h, crosses_within: 1d}}",
+        "{kpi: a, indicator: x, pace: linear, when: {kpi: b, is: false}, exclude: [{from: 2026-07-08, to: 2026-07-08, reason: r, by: b}]}",
         "{kpi: a, indicator: x, objective: {is: true}, min_coverage: 0.9, min_total: 3, annotations: {a: b}}",
     ],
 )  # fmt: skip
@@ -68,7 +70,7 @@ def test_what_the_loader_takes_is_valid(kpi):
         "{kpi: A-b, indicator: x}",
         "{kpi: a, indicatr: x}",
         "{kpi: a, indicator: {good: x}}",
-        "{kpi: a, indicator: {of: x, to: y}}",
+        "{kpi: a, indicator: {of: x}}",
         "{kpi: a, indicator: x, objective: '>= 2'}",
         "{kpi: a, indicator: x, objective: {}}",
         "{kpi: a, indicator: x, objective: {at_most: 2, at_least: 1}}",
@@ -81,7 +83,8 @@ def test_what_the_loader_takes_is_valid(kpi):
         "{kpi: a, indicator: x, expect: {t: {labels_off: y}}}",
         "{kpi: a, indicator: x, no_data: {then: ignore}}",
         "{kpi: a, indicator: x, runbook_url: wiki}",
-        "{kpi: a, indicator: x, pace: linear}",
+        "{kpi: a, indicator: x, pace: steady}",
+        "{kpi: a, indicator: x, when: {kpi: b}}",
         "5",
     ],
 )
