@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from slo_guard.domain.kpi import KPI
-from slo_guard.domain.readings import FloatArray, IntArray
+from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.series import LabelSet, SeriesIndex
 
 CodeArray: TypeAlias = npt.NDArray[np.int8]
@@ -151,6 +151,51 @@ class AlertState(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Outlook:
+    """What is ahead of a KPI's series, shape (n,) each, NaN where it cannot be told; None where it has no meaning.
+
+    ``line``: where its pace wants it to be now; ``forecast``: its value at the due time at the present pace; ``left``:
+    how much of a limit is not used up (negative beyond it); ``attainable``: whether a limit can still be kept;
+    ``crosses_in``: seconds until its trend crosses the objective, infinite where it leads away; ``raw``: its value
+    with the excluded stretches of time.
+    """
+
+    line: FloatArray | None = None
+    forecast: FloatArray | None = None
+    left: FloatArray | None = None
+    attainable: BoolArray | None = None
+    crosses_in: FloatArray | None = None
+    raw: FloatArray | None = None
+
+    def take(self, groups: IntArray) -> Outlook:
+        """Return the outlook of some of the series."""
+        return Outlook(*(None if each is None else each[groups] for each in self._columns()))
+
+    def row(self, position: int) -> SeriesOutlook:
+        """Return one series' outlook as an object."""
+        line, forecast, left, _, crosses_in, raw = (
+            None if each is None else _number(each[position]) for each in self._columns()
+        )
+        attainable = None if self.attainable is None else bool(self.attainable[position])
+        return SeriesOutlook(line, forecast, left, attainable, crosses_in, raw)
+
+    def _columns(self) -> tuple[Any, ...]:
+        return self.line, self.forecast, self.left, self.attainable, self.crosses_in, self.raw
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesOutlook:
+    """One row of an :class:`Outlook`; None where there is nothing to tell."""
+
+    line: float | None = None
+    forecast: float | None = None
+    left: float | None = None
+    attainable: bool | None = None
+    crosses_in: float | None = None
+    raw: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class VerdictFrame:
     """The verdicts of one KPI at one instant, a row for each value of its ``by`` labels.
 
@@ -178,6 +223,7 @@ class VerdictFrame:
     window_start: float | None
     window_end: float
     notes: dict[int, str]
+    outlook: Outlook | None = None
 
     @property
     def worst(self) -> Verdict:
@@ -207,6 +253,7 @@ class VerdictFrame:
             alert_since=_number(self.alert_since[position]),
             window_start=self.window_start,
             window_end=self.window_end,
+            outlook=None if self.outlook is None else self.outlook.row(position),
         )
 
 
@@ -229,7 +276,8 @@ class SeriesVerdict:
     alert_since: float | None
     window_start: float | None
     window_end: float
+    outlook: SeriesOutlook | None = None
 
 
-def _number(value: np.float64) -> float | None:
+def _number(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)

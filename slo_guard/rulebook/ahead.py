@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from slo_guard.domain.calendar import day_start
 from slo_guard.domain.kpi import (
     KPI,
     Drift,
@@ -23,7 +24,7 @@ from slo_guard.domain.kpi import (
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import KeyPath
-from slo_guard.rulebook.calendar import SPRINT_END, day_start, parse_date, parse_moment
+from slo_guard.rulebook.calendar import SPRINT_END, parse_date, parse_moment
 from slo_guard.rulebook.drafts import Draft
 from slo_guard.rulebook.measures import is_truth
 from slo_guard.rulebook.models import ExclusionFields, QuotientFields

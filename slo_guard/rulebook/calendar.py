@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from slo_guard.domain.calendar import day_start
 from slo_guard.domain.kpi import Sprint
 from slo_guard.validation import nearest
 
@@ -51,11 +52,6 @@ def parse_date(text: str) -> date:
     if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
         raise ValueError(f"the year of {text!r} is not within {_FIRST_YEAR} and {_LAST_YEAR}")
     return day
-
-
-def day_start(day: date, timezone: ZoneInfo) -> float:
-    """Return the first instant of a local day; where clocks skip midnight, the instant at which they do."""
-    return datetime(day.year, day.month, day.day, tzinfo=timezone).timestamp()
 
 
 def parse_moment(text: str, sprint: Sprint) -> Instant:

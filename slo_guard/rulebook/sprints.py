@@ -8,10 +8,11 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from slo_guard.domain.calendar import day_start
 from slo_guard.domain.kpi import Sprint
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import LocatedYaml
-from slo_guard.rulebook.calendar import day_start, parse_date, zone
+from slo_guard.rulebook.calendar import parse_date, zone
 from slo_guard.rulebook.models import SprintFile
 from slo_guard.validation import checked_parts
 

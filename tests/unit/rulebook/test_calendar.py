@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slo_guard.domain.calendar import day_start
 from slo_guard.domain.kpi import Sprint
-from slo_guard.rulebook.calendar import day_start, parse_moment
+from slo_guard.rulebook.calendar import parse_moment
 from tests.support.rule_files import load
 
 BERLIN = "Europe/Berlin"

@@ -1,0 +1,93 @@
+"""What is ahead of a KPI: the line that leads to its goal, the forecast at its due time, what is left of a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from slo_guard.domain.calendar import workday_ends
+from slo_guard.domain.kpi import KPI, Op, Pace, Reducer, Sprint
+from slo_guard.domain.readings import BoolArray, FloatArray
+from slo_guard.domain.verdicts import Outlook
+from slo_guard.evaluate.objectives import exceeds_upper_limit, has_upper_limit, meets
+from slo_guard.units import PLAIN
+
+EARLIEST_FORECAST: Final = 0.1
+"""A limit's use is not forecast before a tenth of the time is over: one event on day one would be ten."""
+
+_GROWING = (Reducer.INCREASE, Reducer.TOTAL, Reducer.SUM, Reducer.COUNT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ahead:
+    """An outlook, and which groups are behind their line or forecast to miss; shape (groups,)."""
+
+    outlook: Outlook
+    behind: BoolArray
+    misses: BoolArray
+
+
+def look_ahead(kpi: KPI, sprint: Sprint, value: FloatArray, initial: FloatArray | None, now: float) -> Ahead | None:
+    """Return what is ahead of ``value``, shape (groups,), at ``now``; None for a KPI without pace or limit.
+
+    ``initial``: the values at the sprint's start of a gauge that runs down, NaN where they are not known.
+
+    Of a goal that adds up the line is ``target x share`` and the forecast ``value / share``, where ``share`` is the
+    part of the time to the due time that is over; of a gauge that runs down, line and forecast go from its value at
+    the sprint's start. In whole numbers the line is rounded in the KPI's favour. Of a limit only the forecast counts.
+    """
+    limited = kpi.measure.reducer in _GROWING and has_upper_limit(kpi.objective)
+    if kpi.pace is None and not limited:
+        return None
+    nothing = np.zeros(len(value), dtype=bool)
+    left = attainable = None
+    if limited:
+        assert kpi.objective is not None
+        limit = kpi.objective.upper if kpi.objective.upper is not None else kpi.objective.bound
+        left = limit - value
+        attainable = ~exceeds_upper_limit(kpi.objective, value)
+    if kpi.pace is None:
+        return Ahead(Outlook(left=left, attainable=attainable), nothing, nothing)
+    share = elapsed_share(kpi.pace, sprint, kpi.due_at if kpi.due_at is not None else sprint.end_at, now)
+    if kpi.measure.reducer is Reducer.LAST:
+        line, forecast = _running_down(kpi, value, initial, share)
+        behind = _above(kpi, value, line)
+        return Ahead(Outlook(line, forecast, left, attainable), behind, nothing)
+    assert kpi.objective is not None
+    forecast = value / share if share > 0 else np.full(len(value), np.nan)
+    line = np.full(len(value), kpi.objective.bound * share)
+    if limited:
+        misses = ~np.isnan(forecast) & ~meets(kpi.objective, forecast) & (share >= EARLIEST_FORECAST)
+        return Ahead(Outlook(line, forecast, left, attainable), nothing, misses)
+    whole = np.floor(line + 1e-9) if kpi.unit in (None, PLAIN) else line
+    behind = (value < whole) & (kpi.objective.op in (Op.AT_LEAST, Op.ABOVE, Op.BETWEEN, Op.EQUALS))
+    return Ahead(Outlook(line, forecast, left, attainable), behind, nothing)
+
+
+def elapsed_share(pace: Pace, sprint: Sprint, due: float, now: float) -> float:
+    """Return which part of the time from the sprint's start to ``due`` is over at ``now``, 0 to 1.
+
+    By work days it grows by a step at the end of each: nobody is behind at noon for what the evening brings.
+    """
+    if pace is Pace.WORKDAYS:
+        ends = workday_ends(sprint.start_at, due, sprint.timezone, sprint.workdays)
+        if ends:
+            return sum(end <= now for end in ends) / len(ends)
+    return min(1.0, max(0.0, (now - sprint.start_at) / (due - sprint.start_at)))
+
+
+def _running_down(
+    kpi: KPI, value: FloatArray, initial: FloatArray | None, share: float
+) -> tuple[FloatArray, FloatArray]:
+    start = np.full(len(value), np.nan) if initial is None else initial
+    target = kpi.objective.bound if kpi.objective is not None and has_upper_limit(kpi.objective) else 0.0
+    line = start + (target - start) * share
+    forecast = start + (value - start) / share if share > 0 else np.full(len(value), np.nan)
+    return line, forecast
+
+
+def _above(kpi: KPI, value: FloatArray, line: FloatArray) -> BoolArray:
+    whole = np.ceil(line - 1e-9) if kpi.unit in (None, PLAIN) else line
+    return ~np.isnan(line) & (value > whole)

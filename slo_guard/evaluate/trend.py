@@ -1,0 +1,97 @@
+"""Drift: the robust trend of the newest values, and how soon it crosses the objective."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+from slo_guard.domain.kpi import Objective, Op
+from slo_guard.domain.readings import FloatArray, IntArray
+from slo_guard.evaluate.history import grown
+
+POINTS: Final = 36
+"""How many points a trend is taken from: one for each of as many equal stretches of its time."""
+
+LEAST_POINTS: Final = POINTS // 2
+_COLUMNS_AT_ONCE: Final = 1000
+
+
+class Trail:
+    """The newest values over the last ``over_seconds``, one point for each stretch of a 36th of it.
+
+    Stretches lie on the epoch's grid, so that a trail that is rebuilt from stored readings is the same.
+    """
+
+    def __init__(self, over_seconds: float) -> None:
+        self._step = over_seconds / POINTS
+        self._points: deque[tuple[int, FloatArray]] = deque(maxlen=POINTS + 1)
+
+    def add(self, at: float, latest: FloatArray) -> None:
+        """Keep the values as they stand after the frame at ``at``, NaN where there is none; shape (rows,)."""
+        stretch = int(at // self._step)
+        if self._points and self._points[-1][0] >= stretch:
+            stretch = self._points.pop()[0]
+        self._points.append((stretch, latest))
+
+    def until(self, now: float, rows: int) -> tuple[IntArray, FloatArray]:
+        """Return the stretches of the last ``over_seconds`` that have values, and the values: (points, rows)."""
+        newest = int(now // self._step)
+        kept = [(stretch, values) for stretch, values in self._points if newest - POINTS < stretch <= newest]
+        stretches = np.array([stretch for stretch, _ in kept], dtype=np.int64)
+        values = np.stack([grown(each, rows) for _, each in kept]) if kept else np.empty((0, rows))
+        return stretches, values
+
+    def seconds(self, stretches: IntArray) -> FloatArray:
+        """Return the middle of each stretch (Unix seconds)."""
+        return np.asarray((stretches + 0.5) * self._step, dtype=np.float64)
+
+
+def theil_sen(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return slope (per second) and level at the last time of each column of ``values``, shape (times, n).
+
+    The slope is the median of the slopes between all pairs of points, the level the median of what each point says
+    (Theil 1950, Sen 1968): a fifth of the points may be wild. NaN values are left out; a column with fewer than 18
+    points has NaN for both.
+    """
+    count = values.shape[1]
+    slope, level = np.full(count, np.nan), np.full(count, np.nan)
+    if len(times) < LEAST_POINTS:
+        return slope, level
+    early, late = np.triu_indices(len(times), 1)
+    apart = (times[late] - times[early])[:, None]
+    ago = (times - times[-1])[:, None]
+    for begin in range(0, count, _COLUMNS_AT_ONCE):
+        part = values[:, begin : begin + _COLUMNS_AT_ONCE]
+        enough = np.flatnonzero((~np.isnan(part)).sum(axis=0) >= LEAST_POINTS)
+        if not len(enough):
+            continue
+        chosen = part[:, enough]
+        found = np.nanmedian((chosen[late] - chosen[early]) / apart, axis=0)
+        slope[begin + enough] = found
+        level[begin + enough] = np.nanmedian(chosen - found * ago, axis=0)
+    return slope, level
+
+
+def seconds_to_cross(objective: Objective, level: FloatArray, slope: FloatArray) -> FloatArray:
+    """Return in how many seconds a value that is at ``level`` now and moves by ``slope`` crosses the objective.
+
+    0 where the level is beyond it already, infinite where the trend leads away from it, NaN where either is NaN.
+    """
+    ways: list[FloatArray] = []
+    if objective.op in (Op.AT_MOST, Op.BELOW, Op.BETWEEN):
+        bound = objective.upper if objective.op is Op.BETWEEN and objective.upper is not None else objective.bound
+        ways.append(_time_up(bound - level, slope))
+    if objective.op in (Op.AT_LEAST, Op.ABOVE, Op.BETWEEN):
+        ways.append(_time_up(level - objective.bound, -slope))
+    if not ways:
+        return np.full(len(level), np.inf)
+    return ways[0] if len(ways) == 1 else np.minimum(*ways)
+
+
+def _time_up(room: FloatArray, speed: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        time = np.where(speed > 0, room / speed, np.inf)
+    time = np.where(room <= 0, 0.0, time)
+    return np.where(np.isnan(room) | np.isnan(speed), np.nan, time)
