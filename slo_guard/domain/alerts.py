@@ -53,11 +53,33 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinalVerdict:
+    """How one KPI stood when its sprint ended: its worst series' verdict, and that series' value in base units.
+
+    ``series``: how many it has; ``in_words``: their verdicts counted, where it has several.
+    """
+
+    kpi: str
+    title: str
+    lane: str
+    owner: str
+    verdict: Verdict
+    reason: Reason
+    value: float | None
+    unit: str | None
+    objective: str
+    series: int = 1
+    in_words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
     """One change of an alert's state, numbered without gaps, with all that a message needs to say about it.
 
     ``active_at`` is when the condition began; ``reason`` why the state changed; ``note`` more in words. A
-    transition outlives its rule: what a message shows is copied here.
+    transition outlives its rule: what a message shows is copied here. ``carried_from``: the sprint in which a firing
+    alert was told so far, for one that goes on in its successor. ``finals``: how all KPIs of a sprint ended, in the
+    one transition that tells of its close.
     """
 
     seq: int
@@ -79,3 +101,5 @@ class Transition:
     note: str | None = None
     collectors: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+    carried_from: str | None = None
+    finals: tuple[FinalVerdict, ...] = ()

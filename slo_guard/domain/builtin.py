@@ -26,6 +26,9 @@ from slo_guard.domain.series import SeriesIndex
 COLLECTOR_UP = "slo_guard_collector_up"
 """The KPI and its indicator; its one label is ``collector``. It belongs to no sprint."""
 
+SPRINT_CLOSE = "slo_guard_sprint_close"
+"""The KPI of the one transition by which a sprint's close is told; it is never judged and never fires."""
+
 COLLECTOR_LANE = "slo_guard"
 
 COLLECTOR_UP_SPEC = IndicatorSpec(COLLECTOR_UP, IndicatorType.BOOL, "")

@@ -24,6 +24,8 @@ class NotificationReason(StrEnum):
     REPEAT_INTERVAL_ELAPSED = "repeat_interval_elapsed"
     HELD_BACK_AND_STILL_FIRING = "held_back_and_still_firing"
     RECEIVER_ADDED = "receiver_added"
+    ESCALATED = "escalated"
+    SPRINT_CLOSED = "sprint_closed"
     TEST = "test"
 
 
@@ -38,6 +40,7 @@ class NotToldReason(StrEnum):
     ALREADY_TOLD = "already_told"
     SUPERSEDED_BY_BREACH = "superseded_by_breach"
     RECEIVER_REMOVED = "receiver_removed"
+    CARRIED_OVER = "carried_over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

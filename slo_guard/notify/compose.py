@@ -52,7 +52,7 @@ def compose(
         *(_firing_line(key, facts, labels, as_it_stands(key, labels, group.told[labels], alerts)) for labels in rest),
     )
     return Notification(
-        key=_idempotency_key(key, reason, basis),
+        key=idempotency_key(key, reason, basis),
         receiver=key.receiver,
         group=key.text,
         reason=reason,
@@ -137,6 +137,7 @@ def _annotations(key: GroupKey, facts: Facts, labels: LabelSet, value: float | N
     )
 
 
-def _idempotency_key(key: GroupKey, reason: NotificationReason, basis: str) -> str:
+def idempotency_key(key: GroupKey, reason: NotificationReason, basis: str) -> str:
+    """Return the key of a message: equal for every attempt at the same news, different otherwise."""
     content = f"{key.receiver}\x1f{key.text}\x1f{reason.value}\x1f{basis}"
     return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()

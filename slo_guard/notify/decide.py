@@ -15,9 +15,13 @@ from slo_guard.notify.groups import Facts, FiringSeries, Group
 
 @dataclass(slots=True)
 class News:
-    """What one message is going to say: series that fire, by the transition that said so, and series that ended."""
+    """What one message is going to say: series that fire, by the transition that said so, and series that ended.
+
+    ``escalated``: which of ``fresh`` were told before, and are worse now.
+    """
 
     fresh: dict[LabelSet, int] = field(default_factory=dict)
+    escalated: set[LabelSet] = field(default_factory=set)
     ended: dict[LabelSet, Ended] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -40,6 +44,8 @@ class News:
 
     def reason(self, *, others_told: bool) -> NotificationReason:
         """Return why the message is sent; ``others_told``: series of the group were told as firing before."""
+        if self.fresh and self.escalated.issuperset(self.fresh):
+            return NotificationReason.ESCALATED
         if self.fresh:
             return NotificationReason.SERIES_ADDED if others_told else NotificationReason.FIRST_NOTIFICATION
         recovered = all(ended.end.reason is Reason.RECOVERED for ended in self.ended.values())
@@ -54,6 +60,8 @@ def take_in(
     ``source_down``: a failing collector is what makes the series fire. ``breach_told``: the series is at risk, and the
     receiver has been told that its objective is breached.
     """
+    if transition.reason is Reason.CARRIED_OVER:
+        return NotToldReason.CARRIED_OVER
     if transition.to_state is AlertState.FIRING:
         return _take_in_firing(route, group, transition, news, source_down=source_down)
     if transition.to_state is AlertState.PENDING or transition.from_state is AlertState.PENDING:
@@ -65,7 +73,8 @@ def _take_in_firing(
     route: Route, group: Group, transition: Transition, news: News, *, source_down: bool
 ) -> NotToldReason | None:
     labels = transition.key.labels
-    if labels in group.told:
+    escalated = transition.reason is Reason.ESCALATED
+    if labels in group.told and not escalated:
         return NotToldReason.ALREADY_TOLD
     if transition.severity not in route.severities:
         return NotToldReason.NOT_ROUTED
@@ -75,6 +84,8 @@ def _take_in_firing(
         group.held[labels] = series
         return NotToldReason.SOURCE_DOWN
     group.held.pop(labels, None)
+    if escalated and labels in group.told:
+        news.escalated.add(labels)
     group.told[labels] = series
     news.fresh[labels] = transition.seq
     return None

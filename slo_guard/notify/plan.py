@@ -15,10 +15,11 @@ from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.notifications import Decision, Notification, NotificationReason, Route
 from slo_guard.domain.ports import PlanRecord
 from slo_guard.domain.series import LabelSet
-from slo_guard.domain.verdicts import AlertState, Verdict
+from slo_guard.domain.verdicts import AlertState, Reason, Verdict
+from slo_guard.notify.closing import Close, close_message, closings_apart
 from slo_guard.notify.compose import as_it_stands, compose
 from slo_guard.notify.decide import News, take_in
-from slo_guard.notify.groups import FiringSeries, Group, GroupHead, GroupKey
+from slo_guard.notify.groups import Facts, FiringSeries, Group, GroupHead, GroupKey
 
 
 def plan_notifications(
@@ -47,8 +48,11 @@ def plan_notifications(
     run = _Run(news, groups, alerts, now, judged_at)
     for route in routes:
         for _, instant in groupby(news, key=lambda each: each.at):
-            for wave in _waves(instant):
+            rest, closing = closings_apart(instant)
+            for wave in _waves(rest):
                 run.tell(route, wave)
+            for close in closing:
+                run.tell_close(route, close)
         run.tell_what_stands(route, standing)
         run.tell_what_was_held_back(route)
         run.remind(route)
@@ -90,6 +94,22 @@ class _Run:
         for key, members in _by_group(route, wave):
             self._tell_group(route, key, members)
 
+    def tell_close(self, route: Route, close: Close) -> None:
+        """Tell of a sprint's close in one message, in which the alerts that end with it are told as well."""
+        told = [close.summary.seq]
+        for end in close.ends:
+            group = self._group(GroupKey.of(route.receiver, end.key))
+            self._touched.add(group.key.text)
+            not_told = take_in(route, group, end, News(), source_down=False, breach_told=False)
+            if not_told is None:
+                told.append(end.seq)
+            else:
+                self._decide(Decision(end.seq, route.receiver, None, not_told))
+        message = close_message(route, close.summary, sorted(told), self._now)
+        self.notifications.append(message)
+        for seq in told:
+            self._decide(Decision(seq, route.receiver, message.key))
+
     def tell_what_stands(self, route: Route, standing: Sequence[Transition]) -> None:
         """Tell of what fires already and the receiver does not know: it is new, or its interest in the alert is."""
         unknown: list[Transition] = []
@@ -113,6 +133,7 @@ class _Run:
         others_told = bool(group.told)
         news = News()
         for transition in members:
+            self._carry_over(group, transition)
             not_told = take_in(
                 route,
                 group,
@@ -127,6 +148,18 @@ class _Run:
             message = self._compose(group, reason or news.reason(others_told=others_told), news)
             for seq in news.transitions:
                 self._decide(Decision(seq, route.receiver, message.key))
+
+    def _carry_over(self, group: Group, transition: Transition) -> None:
+        """Move what was told of an alert in the sprint before to the conversation about it in the next one."""
+        if transition.reason is not Reason.CARRIED_OVER or transition.carried_from is None:
+            return
+        before = self._group(group.key._replace(sprint=transition.carried_from))
+        self._touched.add(before.key.text)
+        labels = transition.key.labels
+        for old, new in ((before.told, group.told), (before.held, group.held)):
+            if labels in old:
+                new[labels] = old.pop(labels)
+                group.facts, group.told_at = Facts.of(transition), before.told_at
 
     def _decide(self, decision: Decision) -> None:
         # One that a changed severity has told after all takes the place of "not routed".

@@ -20,6 +20,7 @@ from slo_guard.domain.notifications import Notification, NotificationReason, Ser
 from slo_guard.notify.text import (
     counts,
     cut,
+    final_counts,
     headline,
     labels_text,
     line_state,
@@ -36,6 +37,7 @@ from slo_guard.notify.text import (
 from slo_guard.units import format_duration
 
 MAX_LINES = 10
+MAX_FINAL_LINES = 200
 _SYMBOLS = {
     "Breached": "🔴",
     "No data": "🔴",
@@ -44,6 +46,7 @@ _SYMBOLS = {
     "Recovered": "🟢",
     "Ended": "⚪",
 }
+_FINAL_SYMBOLS = {"missed": "🔴", "no_data": "🔴", "insufficient": "⚪", "at_risk": "🟠", "met": "🟢"}
 _HEADER, _SECTION, _FIELD, _LINE, _URL = 150, 3000, 300, 700, 1000
 
 
@@ -69,7 +72,9 @@ def slack_message(note: Notification) -> dict[str, Any]:
 def plain_message(note: Notification) -> dict[str, Any]:
     """Return the message as text alone, for when Slack refuses the blocks."""
     lines = [_fallback(note)]
-    for line in note.series[:MAX_LINES]:
+    if note.reason is NotificationReason.SPRINT_CLOSED:
+        lines += [f"{line.verdict}: {labels_text(line.labels)}" for line in note.series[:MAX_LINES]]
+    for line in () if note.reason is NotificationReason.SPRINT_CLOSED else note.series[:MAX_LINES]:
         where = labels_text(line.labels) or note.kpi
         value = value_text(line.value, note.unit, note.objective)
         lines.append(f"{_line_word(note, line)} {where}: {value}, {period(line)}; {why_line(line)}")
@@ -98,6 +103,8 @@ def _fallback(note: Notification) -> str:
 
 
 def _fields(note: Notification) -> list[str]:
+    if note.reason is NotificationReason.SPRINT_CLOSED:
+        return [f"*Sprint*\n{mrkdwn(note.sprint, _FIELD)}", f"*KPIs*\n{mrkdwn(final_counts(note), _FIELD)}"]
     pairs = [
         ("Objective", objective_text(note)),
         ("KPI", note.kpi),
@@ -113,6 +120,8 @@ def _fields(note: Notification) -> list[str]:
 
 
 def _lines(note: Notification) -> list[str]:
+    if note.reason is NotificationReason.SPRINT_CLOSED:
+        return [_final_line(line) for line in note.series[:MAX_FINAL_LINES]]
     alone = len(note.series) == 1
     return [_line(note, line, alone=alone) for line in note.series[:MAX_LINES]]
 
@@ -137,8 +146,22 @@ def _line(note: Notification, line: SeriesLine, *, alone: bool) -> str:
     return "\n> ".join(texts)
 
 
+def _final_line(line: SeriesLine) -> str:
+    about = {name: mrkdwn(text, 120) for name, text in line.annotations.items()}
+    title = about.get("title") or mrkdwn(labels_text(line.labels), 120)
+    text = f"{_FINAL_SYMBOLS.get(line.verdict, '⚪')} {line.verdict.replace('_', ' ')}: *{title}*"
+    if line.value is not None and about.get("value"):
+        text += f" {about['value']}"
+    if about.get("objective"):
+        text += f", objective {about['objective']}"
+    if line.note:
+        text += f" ({mrkdwn(line.note, 120)})"
+    return text + (f", {about['owner']}" if about.get("owner") else "")
+
+
 def _more(note: Notification) -> list[str]:
-    hidden = len(note.series[MAX_LINES:]) + note.unlisted_firing + note.unlisted_ended
+    shown = MAX_FINAL_LINES if note.reason is NotificationReason.SPRINT_CLOSED else MAX_LINES
+    hidden = len(note.series[shown:]) + note.unlisted_firing + note.unlisted_ended
     return [f"and {hidden:,} more"] if hidden else []
 
 
@@ -156,6 +179,8 @@ def _sections(lines: Sequence[str]) -> list[str]:
 def _symbol(note: Notification) -> str:
     if note.reason is NotificationReason.TEST:
         return "🧪"
+    if note.reason is NotificationReason.SPRINT_CLOSED:
+        return "🏁"
     if note.firing:
         return "🟠" if note.kind is AlertKind.RISK else "🔴"
     return "🟢" if note.reason is NotificationReason.RECOVERED else "⚪"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections import Counter
 
 from slo_guard.clock import iso
 from slo_guard.domain.alerts import AlertKind
@@ -20,6 +21,8 @@ _WHY_TOLD = {
     NotificationReason.REPEAT_INTERVAL_ELAPSED: "a reminder, it still fires",
     NotificationReason.HELD_BACK_AND_STILL_FIRING: "held back while its source was down, and still firing",
     NotificationReason.RECEIVER_ADDED: "it fired already when this receiver, or its severity here, was added",
+    NotificationReason.ESCALATED: "it is worse than when it was last told, and cannot recover",
+    NotificationReason.SPRINT_CLOSED: "the sprint is over; this is how every KPI ended",
     NotificationReason.TEST: "a test, nothing is wrong",
 }
 _NOT_NEW = frozenset({NotificationReason.REPEAT_INTERVAL_ELAPSED, NotificationReason.RECEIVER_ADDED})
@@ -31,6 +34,10 @@ def headline(note: Notification) -> str:
     """Return what happened in two words: ``Breached``, ``Still no data``, ``Recovered``, ``Alert ended``."""
     if note.reason is NotificationReason.TEST:
         return "Test message"
+    if note.reason is NotificationReason.SPRINT_CLOSED:
+        return "Sprint closed"
+    if note.reason is NotificationReason.ESCALATED:
+        return "Worse"
     if not note.firing:
         return "Recovered" if note.reason is NotificationReason.RECOVERED else "Alert ended"
     if note.reason is NotificationReason.RECOVERED:
@@ -88,6 +95,8 @@ def counts(note: Notification) -> str:
 
 def summary_line(note: Notification) -> str:
     """Return one line that says it all, for previews and places without markup."""
+    if note.reason is NotificationReason.SPRINT_CLOSED:
+        return f"{headline(note)}: {name_of(note)} ({final_counts(note)})"
     first = note.series[0] if note.series else None
     total = len(note.series) + note.unlisted_firing + note.unlisted_ended
     told = f"{headline(note)}: {name_of(note)}"
@@ -101,6 +110,13 @@ def summary_line(note: Notification) -> str:
     if total > 1:
         told += f" ({counts(note)})"
     return told
+
+
+def final_counts(note: Notification) -> str:
+    """Return how many KPIs of a sprint ended how, worst first: ``2 missed, 1 no data, 27 met``."""
+    tally = Counter(line.verdict for line in note.series)
+    names = [verdict.label for verdict in sorted(Verdict, reverse=True)]
+    return ", ".join(f"{tally[name]} {name.replace('_', ' ')}" for name in names if tally[name])
 
 
 def why_told(note: Notification) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from sys import intern
 from typing import Any
 
-from slo_guard.domain.alerts import AlertKey, AlertKind, Transition
+from slo_guard.domain.alerts import AlertKey, AlertKind, FinalVerdict, Transition
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
 from slo_guard.domain.series import LabelSet, SeriesIndex
@@ -56,6 +56,7 @@ def transition_text(transition: Transition) -> str:
         "to_state": transition.to_state.label,
         "verdict": transition.verdict.label,
         "annotations": dict(transition.annotations),
+        "finals": [asdict(final) | {"verdict": final.verdict.label} for final in transition.finals],
     }
     return json.dumps(document)
 
@@ -74,7 +75,14 @@ def transition_from(text: str) -> Transition:
             "verdict": Verdict[document["verdict"].upper()],
             "severity": Severity(document["severity"]),
             "collectors": tuple(document["collectors"]),
+            "finals": tuple(_final(final) for final in document.get("finals", ())),
         }
+    )
+
+
+def _final(document: dict[str, Any]) -> FinalVerdict:
+    return FinalVerdict(
+        **document | {"verdict": Verdict[document["verdict"].upper()], "reason": Reason(document["reason"])}
     )
 
 
