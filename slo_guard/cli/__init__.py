@@ -22,6 +22,7 @@ _COMMANDS = MappingProxyType(
         "backtest": ("slo_guard.cli.backtest", "backtest"),
         "schema": ("slo_guard.cli.schema", "schema"),
         "sign": ("slo_guard.cli.sign", "sign"),
+        "sprint": ("slo_guard.cli.sprint", "sprint"),
     }
 )
 
