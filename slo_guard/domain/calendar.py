@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from slo_guard.domain.kpi import WindowKind
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TICK = timedelta(microseconds=1)
+
+
+@cache
+def zone_of(name: str) -> ZoneInfo:
+    """Return a zone by its IANA name."""
+    return ZoneInfo(name)
 
 
 def day_start(day: date, timezone: ZoneInfo) -> float:
@@ -31,7 +37,7 @@ def calendar_start(kind: WindowKind, now: float, timezone: str) -> float:
 
     Windows are open at their start: at midnight to the second the window is the whole day before.
     """
-    return calendar_window(kind, local_day(now, ZoneInfo(timezone)), timezone)[0]
+    return calendar_window(kind, local_day(now, zone_of(timezone)), timezone)[0]
 
 
 @lru_cache(maxsize=256)
@@ -48,13 +54,13 @@ def calendar_window(kind: WindowKind, day: date, timezone: str) -> tuple[float, 
             end = (first + timedelta(days=31)).replace(day=1)
         case _:
             raise ValueError(f"{kind} is not a calendar window")
-    zone = ZoneInfo(timezone)
+    zone = zone_of(timezone)
     return day_start(first, zone), day_start(end, zone)
 
 
 def workday_ends(start: float, due: float, timezone: str, workdays: Iterable[str]) -> tuple[float, ...]:
     """Return when each work day of [start, due] is over, ascending; the last one ends at ``due`` at the latest."""
-    zone, worked = ZoneInfo(timezone), frozenset(workdays)
+    zone, worked = zone_of(timezone), frozenset(workdays)
     return tuple(
         min(day_start(day + timedelta(days=1), zone), due)
         for day in _days(start, due, zone)

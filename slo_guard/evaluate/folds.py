@@ -13,6 +13,7 @@ import numpy as np
 from slo_guard.domain.kpi import KPI, Combine, Reducer, WindowKind
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
+from slo_guard.evaluate.events import grouped_quantile
 from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.objectives import exceeds_upper_limit, meets, worst_of_gauges
@@ -42,6 +43,8 @@ def fold_series(
     flaw = np.full(len(groups), -1, dtype=np.int8)
     if start is None:
         return _newest(kpi, source, fresh_rows, now, flaw)
+    if source.events is not None:
+        return _observed(kpi, source, start, now, flaw)
     if source.aggregator is not None:
         return _aggregated(kpi, source, start, flaw)
     if source.level is not None:
@@ -51,6 +54,8 @@ def fold_series(
     if source.counter is not None:
         increase, lacking = source.counter.increase(start, kpi.no_data.after_seconds, baseline=kpi.baseline)
         how = kpi.combine or Combine.SUM
+        if kpi.measure.reducer is Reducer.RATE:
+            increase = increase / source.counted_seconds(start, now)
         value = folding.reduce(grown(increase, rows), how)
         unknown = folding.any(lacking)
         if how in (Combine.SUM, Combine.MAX):
@@ -61,6 +66,23 @@ def fold_series(
     if source.folds_first:
         return Found(source.true_time.within(start, now, len(groups)), samples, flaw)
     return Found(folding.reduce(source.true_time.within(start, now, rows), Combine.SUM), samples, flaw)
+
+
+def _observed(kpi: KPI, source: Input, start: float, now: float, flaw: CodeArray) -> Found:
+    """Count, add up or rank the events in the window, all series of a group together."""
+    assert source.events is not None
+    rows, values = source.events.inside(start, now)
+    groups = source.rows.group_of[rows]
+    counts = np.bincount(groups, minlength=len(flaw))
+    match kpi.measure.reducer:
+        case Reducer.COUNT:
+            value = counts.astype(np.float64)
+        case Reducer.SUM:
+            value = np.bincount(groups, weights=values, minlength=len(flaw)).astype(np.float64)
+        case _:
+            assert kpi.measure.quantile is not None
+            value = grouped_quantile(groups, values, len(flaw), kpi.measure.quantile)
+    return Found(value, counts.astype(np.int64), flaw)
 
 
 def _newest(kpi: KPI, source: Input, fresh_rows: BoolArray, now: float, flaw: CodeArray) -> Found:

@@ -8,13 +8,14 @@ never goes back, so each frame is handled a constant number of times.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from slo_guard.domain.readings import BoolArray, FloatArray
+from slo_guard.evaluate.windows import Counted, Origin
 
 
 def grown(array: FloatArray, rows: int, fill: float | FloatArray = np.nan) -> FloatArray:
@@ -42,31 +43,38 @@ class Point:
 class Edges:
     """The points from which a window's start can be looked up.
 
-    With ``fixed_start`` (a sprint) only the last point at or before it is kept; for sliding windows all
-    points from the one at or before the start. Equal entries of a column are kept as one number.
+    With an ``origin`` only the last point at or before the window's start is kept, and the newest where windows
+    begin anew; for sliding windows all points from the one at or before the start. Equal entries of a column are
+    kept as one number.
     """
 
-    def __init__(self, fixed_start: float | None) -> None:
-        self._fixed_start = fixed_start
+    def __init__(self, origin: Origin | None) -> None:
+        self._origin = origin
         self._points: deque[Point] = deque()
 
     def push(self, at: float, *columns: FloatArray) -> None:
         """Keep ``columns`` as they stand after the frame at ``at``; nobody may change them afterwards."""
-        if self._fixed_start is not None:
-            if at > self._fixed_start:
+        if self._origin is not None:
+            start = self._origin.start_of(at)
+            if at > start and not self._origin.recurs:
                 return
-            self._points.clear()
+            if self._points and (self._points[-1].at > start or not self._origin.recurs):
+                self._points.pop()
+            while len(self._points) > 1:
+                self._points.popleft()
         elif self._points and self._points[-1].at == at:
             self._points.pop()
         self._points.append(Point(at, tuple(_compact(column) for column in columns)))
 
     def push_run(self, times: FloatArray, *columns: FloatArray) -> None:
         """Push a point for each of ``times``; ``columns`` are matrices of shape (times, rows)."""
-        first = 0
-        if self._fixed_start is not None:
-            before = int(np.searchsorted(times, self._fixed_start, side="right"))
-            first, times = max(0, before - 1), times[:before]
-        for position in range(first, len(times)):
+        positions: Sequence[int] = range(len(times))
+        if self._origin is not None:
+            start = self._origin.start_of(float(times[-1]))
+            before = int(np.searchsorted(times, start, side="right"))
+            newest = [len(times) - 1] if self._origin.recurs and before < len(times) else []
+            positions = [*range(max(0, before - 1), before), *newest]
+        for position in positions:
             self.push(float(times[position]), *(column[position] for column in columns))
 
     def at_start(self, start: float) -> Point | None:
@@ -89,8 +97,9 @@ class HeldTime:
     row 0 had before counts as its own (the source had said that there was nothing).
     """
 
-    def __init__(self, fixed_start: float | None) -> None:
-        self._edges = Edges(fixed_start)
+    def __init__(self, origin: Origin | None, counted: Counted | None = None) -> None:
+        self._edges = Edges(origin)
+        self._counted = counted or None
         self._held: FloatArray = np.zeros(0)
         self._until: FloatArray = np.zeros(0)
         self._borrows: BoolArray = np.zeros(0, dtype=bool)
@@ -102,7 +111,7 @@ class HeldTime:
         self._until = grown(self._until, rows, -np.inf)
         self._borrows = grown_flags(self._borrows, rows)
         if at > self._at:
-            self._held = self._held + _held_between(self._until, self._at, at)
+            self._held = self._held + self._between(self._until, self._at, at)
             self._at = at
 
     def hold(self, until: FloatArray, rows: BoolArray, *, borrow: BoolArray | None = None) -> None:
@@ -129,12 +138,21 @@ class HeldTime:
     def within(self, start: float, now: float, rows: int) -> FloatArray:
         """Return the seconds held in (start, now], shape (rows,)."""
         held, until = self._with_borrowed(self._held, self._until, rows)
-        up_to_now = held + _held_between(until, self._at, now)
+        up_to_now = held + self._between(until, self._at, now)
         point = self._edges.at_start(start)
         if point is None:
             return up_to_now
         held_then, until_then = self._with_borrowed(point.columns[0], point.columns[1], rows)
-        return up_to_now - (held_then + _held_between(until_then, point.at, start))
+        return up_to_now - (held_then + self._between(until_then, point.at, start))
+
+    def _between(self, until: FloatArray, begin: float, end: float) -> FloatArray:
+        """Return how long each row is held in (begin, end], without what is excluded."""
+        if self._counted is None or begin == -np.inf:
+            return _held_between(until, begin, end)
+        held = np.zeros(len(until))
+        for start, stop in self._counted.pieces(begin, end):
+            held += _held_between(until, start, stop)
+        return held
 
     def _with_borrowed(self, held: FloatArray, until: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
         """Return the columns over ``rows``; of borrowing rows that had not begun then, what row 0 had."""
@@ -157,19 +175,21 @@ class Counter:
     A drop is a reset and adds the new value, as Prometheus's ``increase`` has it; nothing is extrapolated.
     """
 
-    def __init__(self, fixed_start: float | None) -> None:
-        self._fixed_start = fixed_start
-        self._edges = Edges(fixed_start)
+    def __init__(self, origin: Origin | None) -> None:
+        self._origin = origin
+        self._edges = Edges(origin)
+        self._first_of = -np.inf
         self.total: FloatArray = np.zeros(0)
         self._raw: FloatArray = np.zeros(0)
         self._seen_at: FloatArray = np.zeros(0)
         self._born_at: FloatArray = np.zeros(0)
         self._first_inside: FloatArray = np.zeros(0)
 
-    def add(self, at: float, values: FloatArray, born: BoolArray | None = None) -> None:
+    def add(self, at: float, values: FloatArray, born: BoolArray | None = None, *, excluded: bool = False) -> None:
         """Take in a frame: ``values`` over all rows, NaN where absent.
 
-        ``born``: the rows that began with this frame, so that they counted from 0; None where none did.
+        ``born``: the rows that began with this frame, so that they counted from 0; None where none did. What was
+        counted since the frame before does not count if ``excluded``.
         """
         rows = len(values)
         self.total, self._raw, self._seen_at, self._born_at, self._first_inside = (
@@ -178,13 +198,16 @@ class Counter:
         present = ~np.isnan(values)
         new = present & np.isnan(self._raw)
         step = np.where(values < self._raw, values, values - self._raw)
-        self.total = np.where(new, values, np.where(present, self.total + step, self.total))
+        begins = values
+        if excluded:
+            step = np.zeros(rows)
+            begins = values if born is None else np.where(born, 0.0, values)
+        self.total = np.where(new, begins, np.where(present, self.total + step, self.total))
         self._raw = np.where(present, values, self._raw)
         self._seen_at = np.where(present, at, self._seen_at)
         if born is not None:
             self._born_at = np.where(born, at, self._born_at)
-        if self._fixed_start is not None and at > self._fixed_start:
-            self._first_inside = np.where(present & np.isnan(self._first_inside), self.total, self._first_inside)
+        self._note_first(at, present, lambda _start: self.total)
         self._edges.push(at, self.total, self._seen_at)
 
     def add_run(self, times: FloatArray, values: FloatArray, present: BoolArray) -> None:
@@ -196,12 +219,24 @@ class Counter:
         steps = np.where(present, np.where(values < before, values, values - before), 0.0)
         totals = np.cumsum(np.concatenate([self.total[None, :], steps]), axis=0)[1:]
         seen = np.where(present, times[:, None], self._seen_at)
-        if self._fixed_start is not None and times[-1] > self._fixed_start:
-            first = totals[int(np.searchsorted(times, self._fixed_start, side="right"))]
-            self._first_inside = np.where(present & np.isnan(self._first_inside), first, self._first_inside)
+        self._note_first(
+            float(times[-1]), present, lambda start: totals[int(np.searchsorted(times, start, side="right"))]
+        )
         self._edges.push_run(times, totals, seen)
         self.total, self._seen_at = totals[-1], seen[-1]
         self._raw = np.where(present, values[-1], self._raw)
+
+    def _note_first(self, at: float, present: BoolArray, first_after: Callable[[float], FloatArray]) -> None:
+        """Note the first totals inside the window that holds ``at``, of the rows that have none yet."""
+        if self._origin is None:
+            return
+        start = self._origin.start_of(at)
+        if at <= start:
+            return
+        if start != self._first_of:
+            self._first_of, self._first_inside = start, np.full(len(self._first_inside), np.nan)
+        missing = present & np.isnan(self._first_inside)
+        self._first_inside = np.where(missing, first_after(start), self._first_inside)
 
     def increase(
         self, start: float, fresh_for: float, *, baseline: float | None = None, from_first: bool = False
@@ -230,8 +265,8 @@ class Counter:
         return increase, np.isnan(increase) & ~silent
 
     def _first_totals_inside(self, start: float, wanted: BoolArray) -> FloatArray:
-        if self._fixed_start is not None:
-            return self._first_inside
+        if self._origin is not None:
+            return self._first_inside if start == self._first_of else np.full(len(self.total), np.nan)
         rows = len(self.total)
         first = np.full(rows, np.nan)
         wanted = wanted & (self._seen_at > start)
@@ -248,8 +283,8 @@ class Counter:
 class SampleCount:
     """How many samples of each row lie inside the window."""
 
-    def __init__(self, fixed_start: float | None) -> None:
-        self._edges = Edges(fixed_start)
+    def __init__(self, origin: Origin | None) -> None:
+        self._edges = Edges(origin)
         self._count: FloatArray = np.zeros(0)
 
     def add(self, at: float, present: BoolArray) -> None:
@@ -271,16 +306,26 @@ class SampleCount:
 
 
 class Level:
-    """Gauge values at the window's start, for ``delta``."""
+    """Gauge values at the window's start, for ``delta`` and for what runs down."""
 
-    def __init__(self, fixed_start: float | None) -> None:
-        self._edges = Edges(fixed_start)
+    def __init__(self, origin: Origin | None) -> None:
+        self._origin = origin
+        self._edges = Edges(origin)
+        self._first: FloatArray = np.zeros(0)
         self._seen_at: FloatArray = np.zeros(0)
 
     def add(self, at: float, values: FloatArray, latest: FloatArray) -> None:
         """Take in a frame: ``values`` over all rows, NaN where absent, and the ``latest`` ones after it."""
         self._seen_at = np.where(np.isnan(values), grown(self._seen_at, len(values)), at)
+        self._first = grown(self._first, len(values))
+        if self._origin is not None and at > self._origin.start_of(at):
+            self._first = np.where(np.isnan(self._first), values, self._first)
         self._edges.push(at, latest, self._seen_at)
+
+    def initial(self, start: float, fresh_for: float, rows: int) -> FloatArray:
+        """Return the values that were fresh at the sprint's ``start``, else the first ones after it, else NaN."""
+        base = self.at_start(start, fresh_for, rows)
+        return np.where(np.isnan(base), grown(self._first, rows), base)
 
     def at_start(self, start: float, fresh_for: float, rows: int) -> FloatArray:
         """Return the values that were fresh at ``start``, NaN elsewhere; shape (rows,)."""
@@ -307,18 +352,22 @@ class Aggregator:
     window costs the same however long it is, and nothing is ever subtracted, so nothing drifts.
     """
 
-    def __init__(self, ufunc: np.ufunc, fixed_start: float | None) -> None:
+    def __init__(self, ufunc: np.ufunc, origin: Origin | None) -> None:
         self._ufunc = ufunc
-        self._fixed_start = fixed_start
+        self._origin = origin
+        self._since = -np.inf
         self._arrived: list[tuple[float, FloatArray]] = []
         self._running: Aggregate | None = None
         self._leaving: list[tuple[float, Aggregate]] = []
 
     def add(self, at: float, values: FloatArray) -> None:
         """Take in a frame: ``values`` over all rows, NaN where absent."""
-        if self._fixed_start is not None:
-            if at <= self._fixed_start:
+        if self._origin is not None:
+            start = self._origin.start_of(at)
+            if at <= start:
                 return
+            if start != self._since:
+                self._since, self._running = start, None
         else:
             self._arrived.append((at, values))
         single = self._single(values)
@@ -326,8 +375,10 @@ class Aggregator:
 
     def within(self, start: float, rows: int) -> Aggregate:
         """Return the aggregate over samples later than ``start``, NaN and 0 where there is none; shape (rows,)."""
-        if self._fixed_start is None:
+        if self._origin is None:
             self._drop_until(start)
+        elif start != self._since:
+            return Aggregate(np.full(rows, np.nan), np.zeros(rows))
         parts = [self._leaving[-1][1]] if self._leaving else []
         if self._running is not None:
             parts.append(self._running)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Selection
+from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Selection, WindowKind
 from slo_guard.domain.readings import (
     BoolArray,
     CollectionFailure,
+    EventBatch,
     Evidence,
     FloatArray,
     GaugeFrame,
@@ -17,10 +18,14 @@ from slo_guard.domain.readings import (
     Observation,
     Reading,
 )
+from slo_guard.evaluate.events import EventBuffer
 from slo_guard.evaluate.history import Aggregator, Counter, HeldTime, Level, SampleCount, grown
 from slo_guard.evaluate.rows import Folding, Groups, Listing, SeriesRows
+from slo_guard.evaluate.trend import Trail
+from slo_guard.evaluate.windows import Counted, Origin, SprintOrigin
 
 _WORTH_A_STRETCH = 8
+_LONGEST_CALENDAR_SECONDS = 32 * 86400.0
 _UFUNCS = {Reducer.MIN: np.fmin, Reducer.MAX: np.fmax, Reducer.MEAN: np.add}
 
 
@@ -43,16 +48,21 @@ class Input:
         kpi: KPI,
         selection: Selection,
         groups: Groups,
-        fixed_start: float | None,
+        origin: Origin | None,
         end: float,
         sprint_start: float = -np.inf,
+        *,
+        counted: Counted | None = None,
     ) -> None:
         reducer = kpi.measure.reducer
         windowed = kpi.measure.window is not None
-        counts = reducer in (Reducer.INCREASE, Reducer.RATIO) or (
+        counts = reducer in (Reducer.INCREASE, Reducer.RATE, Reducer.RATIO) or (
             reducer is Reducer.TOTAL and kpi.type is IndicatorType.COUNTER
         )
         times = reducer is Reducer.TOTAL and not counts
+        observes = reducer in (Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE)
+        runs_down = kpi.pace is not None and reducer is Reducer.LAST
+        self.kpi = kpi
         self.selection = selection
         self.rows = SeriesRows(selection.where, groups)
         self.latest: FloatArray = np.zeros(0)
@@ -63,29 +73,34 @@ class Input:
         self.failure: CollectionFailure | None = None
         self.evidence: Evidence | None = None
         self.late_samples = 0
-        self.counter = Counter(fixed_start) if counts else None
-        self.level = Level(fixed_start) if reducer is Reducer.DELTA else None
-        self.aggregator = Aggregator(_UFUNCS[reducer], fixed_start) if reducer in _UFUNCS else None
-        self.true_time = HeldTime(fixed_start) if times else None
-        self.observed = HeldTime(fixed_start) if windowed else None
+        self.counter = Counter(origin) if counts else None
+        self.level = Level(SprintOrigin(sprint_start) if runs_down else origin) if _needs_level(kpi) else None
+        self.aggregator = Aggregator(_UFUNCS[reducer], origin) if reducer in _UFUNCS else None
+        self.events = EventBuffer() if observes else None
+        self.trail = Trail(kpi.drift.over_seconds) if kpi.drift is not None else None
+        self.true_time = HeldTime(origin, counted) if times else None
+        self.observed = HeldTime(origin, counted) if windowed and not observes else None
         # Samples of a ratio are those of its total: edges that nobody asks for would be kept for ever.
         asked = not (isinstance(kpi.source, RatioPair) and selection is kpi.source.part)
-        self.sample_count = SampleCount(fixed_start) if windowed and self.aggregator is None and asked else None
+        counts_samples = windowed and self.aggregator is None and not observes and asked
+        self.sample_count = SampleCount(origin) if counts_samples else None
         self.folds_first = times and kpi.combine is not Combine.SUM
         self._fresh_for = kpi.no_data.after_seconds
         self._end = end
-        self._sprint_start = sprint_start
+        self.sprint_start = sprint_start
+        self._counted = counted or None
+        self._known_from: float | None = None
         self._true_until: FloatArray = np.zeros(0)
         self._observed_until: FloatArray = np.zeros(0)
-        self._groups = groups
+        self.groups = groups
         self._folding: Folding | None = None
 
     @property
     def folding(self) -> Folding:
         """The fold of rows to groups as both stand now."""
-        size = (len(self.rows), len(self._groups))
+        size = (len(self.rows), len(self.groups))
         if self._folding is None or (len(self._folding.row_groups), self._folding.groups) != size:
-            self._folding = Folding(self.rows.group_of, len(self._groups))
+            self._folding = Folding(self.rows.group_of, len(self.groups))
         return self._folding
 
     def take(self, observation: Observation) -> None:
@@ -97,6 +112,8 @@ class Input:
             case GaugeFrame() as frame:
                 if frame.at <= self._end:
                     self._take_frame(frame, observation.seen_at)
+            case EventBatch() as batch if self.events is not None:
+                self._take_events(batch, observation.seen_at)
             case Evidence() as evidence:
                 self.evidence = evidence
             case _:
@@ -117,8 +134,22 @@ class Input:
             position += 1
 
     def fresh(self, now: float) -> BoolArray:
-        """Return which rows have a sample that is not older than ``no_data.after``."""
+        """Return which rows have a sample that is not older than ``no_data.after``.
+
+        Of events it is the last successful collection that must not be older.
+        """
+        if self.events is not None:
+            return np.full(len(self.rows), self.answers(now))
         return now - self.latest_at <= self._fresh_for
+
+    def answers(self, now: float) -> bool:
+        """Whether the last successful collection is not older than ``no_data.after``."""
+        return self.succeeded_at is not None and now - self.succeeded_at <= self._fresh_for
+
+    def counted_seconds(self, start: float, now: float) -> float:
+        """Return how long (start, now] is, without what is excluded; NaN where nothing is left."""
+        length = now - start if self._counted is None else self._counted.seconds(start, now)
+        return length if length > 0 else np.nan
 
     def gone(self) -> BoolArray:
         """Return which rows the source no longer has: its newest frame does not list them."""
@@ -129,6 +160,8 @@ class Input:
 
         Never before they are stale: a series that is gone is said to be so first.
         """
+        if self.events is not None:
+            return self._without_recent_events(now, forget_after)
         shown_at = np.where(np.isnan(self.latest_at), self.listing.seen_at, self.latest_at)
         return (now - shown_at > max(forget_after, self._fresh_for)) & self.gone()
 
@@ -137,14 +170,17 @@ class Input:
 
         A window that reaches behind the sprint's start is measured from there: nothing is owed before it.
         """
-        folding, groups = self.folding, len(self._groups)
-        if self._sprint_start < now:
-            start = max(start, self._sprint_start)
-        if self.observed is None or now <= start:
+        folding, groups = self.folding, len(self.groups)
+        if self.sprint_start < now:
+            start = max(start, self.sprint_start)
+        if self.events is not None:
+            return np.full(groups, self._share_of_events_known(start, now))
+        length = self.counted_seconds(start, now)
+        if self.observed is None or np.isnan(length):
             return np.full(groups, np.nan)
         if self.folds_first:
-            return self.observed.within(start, now, 1 + groups)[1:] / (now - start)
-        shares = self.observed.within(start, now, 1 + len(self.rows))[1:] / (now - start)
+            return self.observed.within(start, now, 1 + groups)[1:] / length
+        shares = self.observed.within(start, now, 1 + len(self.rows))[1:] / length
         living = folding.reduce(np.where(fresh, shares, np.nan), Combine.MIN)
         return np.where(np.isnan(living), folding.reduce(shares, Combine.MIN), living)
 
@@ -169,6 +205,45 @@ class Input:
         self._feed_buffers(at, values, present, born)
         self.frame_at = at
 
+    def _take_events(self, batch: EventBatch, seen_at: float) -> None:
+        """Take in observations; a series that brings none this time is not gone."""
+        assert self.events is not None
+        placement = self.rows.place(batch.index)
+        rows_of = np.full(len(batch.index), -1, dtype=np.int64)
+        rows_of[placement.take] = np.arange(len(self.rows))[placement.rows]
+        self.latest_at = grown(self.latest_at, len(self.rows))
+        self.listing.take(placement, len(self.rows), seen_at, increment=True)
+        rows, at, values = rows_of[batch.series], batch.at, batch.values
+        if self._known_from is None:
+            # A first collection brings what happened before it, too: from its oldest event on, all is known.
+            self._known_from = min(seen_at, float(at.min()) if len(at) else seen_at)
+        kept = (rows >= 0) & (at <= self._end)
+        if self._counted is not None:
+            kept &= np.array([self._counted.holds(each) for each in at.tolist()], dtype=bool)
+        rows, at, values = rows[kept], at[kept], values[kept]
+        self.events.add(rows, at, values)
+        np.fmax.at(self.latest_at, rows, at)
+        if not self.groups.by:
+            self.groups.code(())
+
+    def _without_recent_events(self, now: float, forget_after: float) -> BoolArray:
+        """Return which rows have had no event for so long that none can be in the window; never over the sprint."""
+        window = self.kpi.measure.window
+        if window is not None and window.kind is WindowKind.SPRINT:
+            return np.zeros(len(self.rows), dtype=bool)
+        longest = window.seconds if window is not None and window.seconds is not None else _LONGEST_CALENDAR_SECONDS
+        return now - self.latest_at > forget_after + longest
+
+    def _share_of_events_known(self, start: float, now: float) -> float:
+        """Return which share of (start, now] is known: from the first event on, up to the last collection.
+
+        Gaps between collections are none: each brings all that has happened since the one before.
+        """
+        if self._known_from is None or self.succeeded_at is None or now <= start:
+            return np.nan
+        until = now if self.answers(now) else min(now, self.succeeded_at)
+        return max(0.0, until - max(start, self._known_from)) / (now - start)
+
     def _alike(self, observations: Sequence[Observation], position: int) -> list[GaugeFrame]:
         """Return the frames right behind ``position`` that bring no surprise: same series, all present, on time.
 
@@ -189,6 +264,8 @@ class Input:
         return frames
 
     def _takes_stretches(self) -> bool:
+        if self._counted is not None or self.trail is not None:
+            return False
         return self.aggregator is None and self.level is None and (not self.folds_first or self.folding.identity)
 
     def _take_stretch(self, frames: list[GaugeFrame], seen_at: float) -> None:
@@ -223,13 +300,18 @@ class Input:
         return self.failure is None and self.frame_at is not None and at - self.frame_at <= self._fresh_for
 
     def _feed_buffers(self, at: float, values: FloatArray, present: BoolArray, born: BoolArray | None) -> None:
+        excluded = False
+        if self._counted is not None:
+            excluded = self._counted.touches(at if self.frame_at is None else self.frame_at, at)
         if self.counter is not None:
-            self.counter.add(at, values, born)
+            self.counter.add(at, values, born, excluded=excluded)
+        if self.trail is not None:
+            self.trail.add(at, np.where(at - self.latest_at <= self._fresh_for, self.latest, np.nan))
         if self.level is not None:
             self.level.add(at, values, self.latest)
-        if self.aggregator is not None:
+        if self.aggregator is not None and (self._counted is None or self._counted.holds(at)):
             self.aggregator.add(at, values)
-        if self.sample_count is not None:
+        if self.sample_count is not None and (self._counted is None or self._counted.holds(at)):
             self.sample_count.add(at, present)
         if self.observed is None:
             return
@@ -262,6 +344,11 @@ class Input:
             return until
         folded = self.folding.reduce(until, Combine.MAX)
         return np.where(np.isnan(folded), -np.inf, folded)
+
+
+def _needs_level(kpi: KPI) -> bool:
+    runs_down = kpi.pace is not None and kpi.measure.reducer is Reducer.LAST
+    return runs_down or kpi.measure.reducer is Reducer.DELTA
 
 
 def _whole_frame(observation: Observation) -> GaugeFrame | None:

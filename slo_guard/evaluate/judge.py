@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from slo_guard.domain.kpi import KPI, Reducer, Sprint, WindowKind
-from slo_guard.domain.readings import BoolArray
+from slo_guard.domain.readings import BoolArray, FloatArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict
 from slo_guard.evaluate.measures import Measured
 from slo_guard.evaluate.objectives import exceeds_upper_limit, has_upper_limit, meets
+from slo_guard.evaluate.outlook import Ahead
 
-_GROWING = (Reducer.INCREASE, Reducer.TOTAL)
+_GROWING = (Reducer.INCREASE, Reducer.TOTAL, Reducer.COUNT)
+_ADDED_UP = (*_GROWING, Reducer.SUM)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Circumstances:
+    """What beside the measured value decides on verdicts, shape (groups,).
+
+    ``was_overdue``: which groups were unmet at or after their due time before; only "met late" depends on it.
+    ``excluded``: whether this instant is excluded; ``ahead``: what pace and limits say; ``crosses_in``: seconds until
+    the trend crosses the objective.
+    """
+
+    was_overdue: BoolArray
+    excluded: bool = False
+    ahead: Ahead | None = None
+    crosses_in: FloatArray | None = None
 
 
 class Rulings:
@@ -33,29 +52,32 @@ class Rulings:
         self.rule(self._open, verdict, reason)
 
 
-def judge(kpi: KPI, sprint: Sprint, measured: Measured, was_overdue: BoolArray, now: float) -> Rulings:
-    """Return the verdicts at ``now`` in the order of RULES.md: no data, insufficient, then the objective.
-
-    ``was_overdue``: which groups were unmet at or after their due time before; only "met late" depends on it.
-    """
+def judge(kpi: KPI, sprint: Sprint, measured: Measured, circumstances: Circumstances, now: float) -> Rulings:
+    """Return the verdicts at ``now`` in the order of RULES.md: no data, insufficient, then the objective."""
     rulings = Rulings(len(measured.value))
     everywhere = np.ones(len(measured.value), dtype=bool)
     if _is_over_sprint(kpi) and now < sprint.start_at:
         rulings.rule(everywhere, Verdict.INSUFFICIENT, Reason.BEFORE_SPRINT)
+    if circumstances.excluded and kpi.measure.window is None:
+        rulings.rule(everywhere, Verdict.NOT_APPLICABLE, Reason.EXCLUDED)
     rulings.rule(~measured.fresh & broken_for_good(kpi, measured), Verdict.MISSED, Reason.BROKEN_FOR_GOOD)
     rulings.rule(~measured.fresh, Verdict.NO_DATA, measured.gap)
-    _rule_out_insufficient(rulings, kpi, measured, growing=kpi.measure.reducer in _GROWING)
+    _rule_out_insufficient(rulings, kpi, measured)
+    past_warn = np.zeros(len(everywhere), dtype=bool)
+    if kpi.warn is not None:
+        past_warn = ~meets(kpi.warn, measured.value)
     if kpi.objective is None:
+        rulings.rule(past_warn, Verdict.AT_RISK, Reason.PAST_WARN)
         rulings.rule_rest(Verdict.TRACKED, Reason.NO_OBJECTIVE)
         return rulings
     met = meets(kpi.objective, measured.value)
-    _rule_unmet(rulings, kpi, ~met, now)
+    _rule_unmet(rulings, kpi, ~met, circumstances.ahead, now)
     if kpi.due_at is not None and now >= kpi.due_at:
         signed = ~np.isnan(measured.met_since)
-        late = np.where(signed, measured.met_since > kpi.due_at, was_overdue)
+        late = np.where(signed, measured.met_since > kpi.due_at, circumstances.was_overdue)
         rulings.rule(late, Verdict.MET, Reason.MET_LATE)
-    if kpi.warn is not None:
-        rulings.rule(~meets(kpi.warn, measured.value), Verdict.AT_RISK, Reason.PAST_WARN)
+    rulings.rule(past_warn, Verdict.AT_RISK, Reason.PAST_WARN)
+    _rule_what_is_ahead(rulings, kpi, circumstances)
     rulings.rule_rest(Verdict.MET, Reason.OBJECTIVE_MET)
     return rulings
 
@@ -71,20 +93,30 @@ def _is_over_sprint(kpi: KPI) -> bool:
     return kpi.measure.window is not None and kpi.measure.window.kind is WindowKind.SPRINT
 
 
-def _rule_out_insufficient(rulings: Rulings, kpi: KPI, measured: Measured, *, growing: bool) -> None:
+def _rule_what_is_ahead(rulings: Rulings, kpi: KPI, circumstances: Circumstances) -> None:
+    """Rule on what is met now and will not stay so."""
+    ahead, crosses_in = circumstances.ahead, circumstances.crosses_in
+    if ahead is not None:
+        rulings.rule(ahead.behind, Verdict.AT_RISK, Reason.BEHIND_PACE)
+        rulings.rule(ahead.misses, Verdict.AT_RISK, Reason.FORECAST_MISSES)
+    if crosses_in is not None and kpi.drift is not None:
+        rulings.rule(crosses_in <= kpi.drift.within_seconds, Verdict.AT_RISK, Reason.DRIFTING)
+
+
+def _rule_out_insufficient(rulings: Rulings, kpi: KPI, measured: Measured) -> None:
     rulings.rule(measured.flaw >= 0, Verdict.INSUFFICIENT, measured.flaw)
     if kpi.min_total is not None:
         rulings.rule(measured.total < kpi.min_total, Verdict.INSUFFICIENT, Reason.BELOW_MIN_TOTAL)
     least = kpi.min_samples or 0
     too_few = (measured.samples < least) | np.isnan(measured.value)
     rulings.rule(too_few, Verdict.INSUFFICIENT, Reason.BELOW_MIN_SAMPLES)
-    if growing and has_upper_limit(kpi.objective):
+    if kpi.measure.reducer in _ADDED_UP and has_upper_limit(kpi.objective):
         # What was seen may already break the limit; only a "met" would rest on what was not seen.
         thin = (measured.coverage < kpi.min_coverage) & ~exceeds_upper_limit(kpi.objective, measured.value)
         rulings.rule(thin, Verdict.INSUFFICIENT, Reason.LOW_COVERAGE)
 
 
-def _rule_unmet(rulings: Rulings, kpi: KPI, unmet: BoolArray, now: float) -> None:
+def _rule_unmet(rulings: Rulings, kpi: KPI, unmet: BoolArray, ahead: Ahead | None, now: float) -> None:
     if kpi.due_at is None:
         rulings.rule(unmet, Verdict.MISSED, Reason.OBJECTIVE_MISSED)
     elif now >= kpi.due_at:
@@ -92,4 +124,6 @@ def _rule_unmet(rulings: Rulings, kpi: KPI, unmet: BoolArray, now: float) -> Non
     elif kpi.checkpoint_at is not None and now >= kpi.checkpoint_at:
         rulings.rule(unmet, Verdict.AT_RISK, Reason.PAST_CHECKPOINT)
     else:
+        if ahead is not None:
+            rulings.rule(unmet & ahead.behind, Verdict.AT_RISK, Reason.BEHIND_PACE)
         rulings.rule(unmet, Verdict.NOT_DUE, Reason.NOT_DUE_YET)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer
+from slo_guard.domain.kpi import KPI, Combine, Quotient, RatioPair, Reducer
 from slo_guard.domain.readings import BoolArray, Evidence, FloatArray, IndicatorType, IntArray, SignOff
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
-from slo_guard.evaluate.folds import fold_series, gaps, gaps_of_rows, summed
+from slo_guard.evaluate.folds import Found, fold_series, gaps, gaps_of_rows, summed
 from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.objectives import meets, worst_of_gauges
@@ -26,7 +26,8 @@ class Measured:
     ``value`` and ``total`` (a ratio's denominator) are NaN where there is none; ``fresh``: whether there is
     data at all; ``gap``: code of the reason why not, where not; ``flaw``: code of the reason why the value
     cannot be judged, or -1; ``met_since``: since when sign-offs meet the objective, by their own ``when``
-    (-inf: before the first); NaN where they do not, or nobody signed.
+    (-inf: before the first); NaN where they do not, or nobody signed. ``initial``: a gauge's value at the sprint's
+    start, where a pace needs it.
     """
 
     value: FloatArray
@@ -37,6 +38,7 @@ class Measured:
     gap: CodeArray
     flaw: CodeArray
     met_since: FloatArray
+    initial: FloatArray | None = None
     notes: dict[int, str] = field(default_factory=dict)
 
 
@@ -45,6 +47,8 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
     if isinstance(kpi.source, RatioPair):
         assert start is not None
         return _ratio(kpi, inputs[0], inputs[1], groups, start, now)
+    if isinstance(kpi.source, Quotient):
+        return measure_quotient(kpi, inputs[0], inputs[1], groups, start, now)
     source = inputs[0]
     if source.evidence is not None:
         return _signed(kpi, source.evidence, groups, source, now)
@@ -56,6 +60,8 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
         odd = ~np.isnan(found.value) & (found.value != 0.0) & (found.value != 1.0)
         flaw = np.where(odd, REASON_CODE[Reason.NOT_A_BOOL], flaw).astype(np.int8)
     fresh, gap = source.folding.any(fresh_rows), gaps(source, fresh_rows, len(groups))
+    if source.events is not None and not kpi.by:
+        fresh = np.full(len(groups), source.answers(now))  # no event is an answer, too
     if found.veiled is not None:
         fresh, gap = _veiled(source, found.veiled & fresh, found.silent_rows, fresh, gap)
     return Measured(
@@ -67,7 +73,67 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
         gap=gap,
         flaw=flaw,
         met_since=blank,
+        initial=_initial(kpi, source),
     )
+
+
+def _initial(kpi: KPI, source: Input) -> FloatArray | None:
+    """Return the groups' values at the sprint's start of a gauge that runs down."""
+    if source.level is None or kpi.measure.reducer is not Reducer.LAST:
+        return None
+    initial = source.level.initial(source.sprint_start, kpi.no_data.after_seconds, len(source.rows))
+    return source.folding.reduce(initial, kpi.combine or Combine.SUM)
+
+
+def measure_quotient(kpi: KPI, of: Input, to: Input, groups: Groups, start: float | None, now: float) -> Measured:
+    """Return one measured value over another; for ``spread_abs`` how far that is from 1."""
+    sides = [side_value(side, groups, start, now) for side in (of, to)]
+    parts, totals = (side.value for side in sides)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.where(totals != 0, parts / totals, np.nan)
+    if kpi.measure.reducer is Reducer.SPREAD_ABS:
+        value = np.abs(value - 1.0)
+    flaw = np.where(sides[0].flaw >= 0, sides[0].flaw, sides[1].flaw).astype(np.int8)
+    flaw[(flaw < 0) & (totals == 0)] = REASON_CODE[Reason.ZERO_DENOMINATOR]
+    fresh, gap, notes = _of_two_sides((of, to), groups, now)
+    blank = np.full(len(groups), np.nan)
+    shares = [blank if start is None else side.coverage(start, now, side.fresh(now)) for side in (of, to)]
+    return Measured(
+        value=value,
+        samples=np.minimum(sides[0].samples, sides[1].samples),
+        coverage=np.minimum(*shares),
+        total=blank,
+        fresh=fresh,
+        gap=gap,
+        flaw=flaw,
+        met_since=blank,
+        notes=notes,
+    )
+
+
+def side_value(side: Input, groups: Groups, start: float | None, now: float) -> Found:
+    """Return what one side of a quotient comes to; it has no objective of its own, so nothing is the worse."""
+    return fold_series(side.kpi, side, groups, side.fresh(now), start, now)
+
+
+def _of_two_sides(
+    sides: tuple[Input, Input], groups: Groups, now: float
+) -> tuple[BoolArray, CodeArray, dict[int, str]]:
+    """Return which groups have data on both sides, why the others have none, and what more there is to say."""
+    fresh_sides = [side.folding.any(side.fresh(now)) for side in sides]
+    known_sides = [side.folding.counts > 0 for side in sides]
+    why = [gaps(side, side.fresh(now), len(groups)) for side in sides]
+    gap = np.where(fresh_sides[0], why[1], why[0])
+    one_side = known_sides[0] != known_sides[1]
+    missing = np.where(known_sides[0], why[1], why[0])
+    failed = missing == REASON_CODE[Reason.SOURCE_FAILED]
+    gap = np.where(one_side, np.where(failed, missing, REASON_CODE[Reason.PART_MISSING]), gap).astype(np.int8)
+    names = [side.selection.indicator for side in sides]
+    notes = {
+        int(group): f"no series of {names[1] if known_sides[0][group] else names[0]}"
+        for group in np.flatnonzero(one_side)[:100]
+    }
+    return fresh_sides[0] & fresh_sides[1], gap, notes
 
 
 def _veiled(
@@ -88,21 +154,13 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
         increase, _ = side.counter.increase(start, kpi.no_data.after_seconds, from_first=True)
         sums.append(side.folding.reduce(grown(increase, len(side.rows)), Combine.SUM))
     parts, totals = sums
-    fresh_sides = [side.folding.any(side.fresh(now)) for side in (part, total)]
-    known_sides = [side.folding.counts > 0 for side in (part, total)]
-    fresh = fresh_sides[0] & fresh_sides[1]
+    fresh, gap, notes = _of_two_sides((part, total), groups, now)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(totals > 0, parts / totals, np.nan)
     flaw = np.full(len(groups), -1, dtype=np.int8)
     excess = Reason.GOOD_EXCEEDS_TOTAL if kpi.source.part_is == "good" else Reason.BAD_EXCEEDS_TOTAL
     flaw[totals == 0] = REASON_CODE[Reason.ZERO_DENOMINATOR]
     flaw[parts > totals] = REASON_CODE[excess]
-    why = [gaps(side, side.fresh(now), len(groups)) for side in (part, total)]
-    gap = np.where(fresh_sides[0], why[1], why[0])
-    one_side = known_sides[0] != known_sides[1]
-    missing = np.where(known_sides[0], why[1], why[0])
-    failed = missing == REASON_CODE[Reason.SOURCE_FAILED]
-    gap = np.where(one_side, np.where(failed, missing, REASON_CODE[Reason.PART_MISSING]), gap).astype(np.int8)
     assert total.sample_count is not None
     return Measured(
         value=value,
@@ -113,7 +171,7 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
         gap=gap,
         flaw=flaw,
         met_since=np.full(len(groups), np.nan),
-        notes=_part_missing_notes(kpi, one_side, known_sides[0]),
+        notes=notes,
     )
 
 
@@ -179,14 +237,3 @@ def _sign_off_note(sign_off: SignOff) -> str:
 
 def _is_fresh(source: Input, kpi: KPI, now: float) -> bool:
     return source.succeeded_at is not None and now - source.succeeded_at <= kpi.no_data.after_seconds
-
-
-def _part_missing_notes(kpi: KPI, one_side: BoolArray, part_known: BoolArray) -> dict[int, str]:
-    if not one_side.any():
-        return {}
-    source = kpi.source
-    assert isinstance(source, RatioPair)
-    return {
-        int(group): f"no series of {source.total.indicator if part_known[group] else source.part.indicator}"
-        for group in np.flatnonzero(one_side)[:100]
-    }

@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 
 from slo_guard.domain.alerts import Alert, AlertKey
+from slo_guard.domain.calendar import calendar_start
 from slo_guard.domain.kpi import KPI, Plan, Sprint, WindowKind
 from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
 from slo_guard.domain.readings import Observation
@@ -129,6 +130,12 @@ def needed_from(plan: Plan, now: float) -> float:
     for kpi in plan.kpis:
         window, slack = kpi.measure.window, kpi.no_data.after_seconds
         starts.append(now - kpi.forget_after_seconds)
+        if kpi.drift is not None:
+            starts.append(now - kpi.drift.over_seconds - slack)
+        if kpi.pace is not None:
+            starts.append(plan.sprints[kpi.sprint].start_at - slack)
+        if window is not None and window.kind.is_calendar:
+            starts.append(calendar_start(window.kind, now, plan.sprints[kpi.sprint].timezone) - slack)
         if window is not None and window.kind is WindowKind.SPRINT:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         elif window is not None and window.seconds is not None:

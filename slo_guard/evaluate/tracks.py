@@ -9,18 +9,23 @@ from typing import NamedTuple
 import numpy as np
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
-from slo_guard.domain.kpi import KPI, RatioPair, Reducer, Selection, Severity, Single, Sprint, WindowKind
+from slo_guard.domain.kpi import KPI, Reducer, Severity, Sprint, WindowKind
 from slo_guard.domain.ports import VerdictChanges, VerdictMemory
 from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IndicatorType, IntArray, Observation, Reading
 from slo_guard.domain.series import NO_LABELS_INDEX, SeriesIndex
-from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict, VerdictFrame
+from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Outlook, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate.alerting import AlertArray
+from slo_guard.evaluate.drift import GroupTrend
 from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
-from slo_guard.evaluate.judge import broken_for_good, judge
+from slo_guard.evaluate.judge import Circumstances, broken_for_good, judge
 from slo_guard.evaluate.measures import Measured, measure
+from slo_guard.evaluate.outlook import Ahead, look_ahead
 from slo_guard.evaluate.presence import Presence
 from slo_guard.evaluate.rows import Groups
+from slo_guard.evaluate.sides import sides_of
+from slo_guard.evaluate.trend import seconds_to_cross
+from slo_guard.evaluate.windows import Counted, origin_of, window_start
 
 
 class Judged(NamedTuple):
@@ -38,7 +43,6 @@ class KpiTrack:
     def __init__(self, kpi: KPI, sprint: Sprint) -> None:
         window = kpi.measure.window
         in_sprint = window is not None and window.kind is WindowKind.SPRINT
-        fixed_start = sprint.start_at if in_sprint else None
         end = sprint.end_at if in_sprint else np.inf
         self.kpi = kpi
         self.sprint = sprint
@@ -47,15 +51,11 @@ class KpiTrack:
         self.alerts = {AlertKind.BREACH: AlertArray()}
         if kpi.warn_severity is not Severity.NONE:
             self.alerts[AlertKind.RISK] = AlertArray()
-        selections: tuple[Selection, ...]
-        match kpi.source:
-            case Single(of=selection):
-                selections = (selection,)
-            case RatioPair(part=part, total=total):
-                selections = (part, total)
-        self.inputs = tuple(
-            Input(kpi, selection, self.groups, fixed_start, end, sprint.start_at) for selection in selections
-        )
+        self._origin = origin_of(kpi, sprint)
+        self._counted = Counted(kpi.exclude)
+        self.inputs = self._inputs(end, self._counted)
+        # What a window holds with the excluded stretches is shown beside what is judged.
+        self._raw_inputs = self._inputs(end, None) if self._counted and window is not None else ()
         self.presence = Presence(kpi, self.groups, self.inputs)
         self._in_sprint = in_sprint
         self._verdict: CodeArray = np.zeros(0, dtype=np.int8)
@@ -64,6 +64,13 @@ class KpiTrack:
         self._late: BoolArray = np.zeros(0, dtype=bool)
         self._expected_from: dict[str, tuple[str, ...]] = {}
         self._remembered: SeriesIndex | None = None
+        self._trend = GroupTrend(kpi, self.groups, self.inputs)
+
+    def _inputs(self, end: float, counted: Counted | None) -> tuple[Input, ...]:
+        return tuple(
+            Input(kpi, selection, self.groups, self._origin, end, self.sprint.start_at, counted=counted)
+            for kpi, selection in sides_of(self.kpi)
+        )
 
     def serves(self, kpi: KPI) -> bool:
         """Whether a new version of the KPI can go on with this track."""
@@ -89,7 +96,7 @@ class KpiTrack:
 
     def take_all(self, observations: Sequence[Observation], indicator: str) -> None:
         """Take in many observations of one of the KPI's indicators, ascending."""
-        for source in self.inputs:
+        for source in (*self.inputs, *self._raw_inputs):
             if source.selection.indicator == indicator:
                 source.take_all(observations)
         for expected in self.kpi.expect:
@@ -116,7 +123,7 @@ class KpiTrack:
         """Judge all groups in view at ``now`` and remember since when their verdicts stand."""
         effective = min(now, self.sprint.end_at) if self._in_sprint else now
         self.presence.expect(self._expected_from)
-        start = self._window_start(effective)
+        start = window_start(self.kpi, self._origin, effective)
         measured = measure(self.kpi, self.inputs, self.groups, start, effective)
         if len(measured.value) < len(self.groups):  # a sign-off of a group that is new
             measured = measure(self.kpi, self.inputs, self.groups, start, effective)
@@ -125,11 +132,18 @@ class KpiTrack:
         if not len(groups):
             self.groups.code(())
             return self.judge(now)
+        ahead, crosses_in = self._ahead(measured, groups, effective), self._crosses_in(groups, effective)
+        raw = self._raw(groups, start, effective)
         measured = _only(measured, groups)
-        rulings = judge(self.kpi, self.sprint, measured, self._late[groups], now)
+        excluded = bool(self._counted) and not self._counted.holds(effective)
+        circumstances = Circumstances(self._late[groups], excluded, ahead, crosses_in)
+        rulings = judge(self.kpi, self.sprint, measured, circumstances, now)
         never = rulings.reason == REASON_CODE[Reason.NEVER_SEEN]
         rulings.reason[never & ~self.presence.expected[groups]] = REASON_CODE[Reason.NO_SERIES]
         frame = self._frame(measured, rulings.verdict, rulings.reason, groups, index, (start, effective, now))
+        outlook = ahead.outlook if ahead is not None else Outlook()
+        if ahead is not None or crosses_in is not None or raw is not None:
+            frame = replace(frame, outlook=replace(outlook, crosses_in=crosses_in, raw=raw))
         changes, memory = self._remember(frame, groups, now)
         return Judged(frame, groups, changes, memory)
 
@@ -157,19 +171,27 @@ class KpiTrack:
             since=np.full(count, now),
             alert_state=breach.state[groups],
             alert_since=np.where(breach.state[groups] > 0, breach.active_at[groups], np.nan),
-            window_start=self._window_start(now),
+            window_start=window_start(self.kpi, self._origin, now),
             window_end=now,
             notes={},
         )
 
-    def _window_start(self, now: float) -> float | None:
-        window = self.kpi.measure.window
-        if window is None:
+    def _ahead(self, measured: Measured, groups: IntArray, now: float) -> Ahead | None:
+        initial = None if measured.initial is None else measured.initial[groups]
+        return look_ahead(self.kpi, self.sprint, measured.value[groups], initial, now)
+
+    def _crosses_in(self, groups: IntArray, now: float) -> FloatArray | None:
+        """Return in how many seconds the trend of each group crosses the objective; None without drift."""
+        if self.kpi.drift is None or self.kpi.objective is None:
             return None
-        if window.kind is WindowKind.SPRINT:
-            return self.sprint.start_at
-        assert window.seconds is not None
-        return now - window.seconds
+        level, slope = self._trend.at(now)
+        return seconds_to_cross(self.kpi.objective, level, slope)[groups]
+
+    def _raw(self, groups: IntArray, start: float | None, now: float) -> FloatArray | None:
+        """Return the values with what is excluded; None where nothing is."""
+        if not self._raw_inputs:
+            return None
+        return measure(self.kpi, self._raw_inputs, self.groups, start, now).value[groups]
 
     def _grow(self) -> None:
         count = len(self.groups)
@@ -287,6 +309,7 @@ def _only(measured: Measured, groups: IntArray) -> Measured:
         gap=measured.gap[groups],
         flaw=measured.flaw[groups],
         met_since=measured.met_since[groups],
+        initial=None if measured.initial is None else measured.initial[groups],
         notes={rows[group]: note for group, note in measured.notes.items() if group in rows},
     )
 

@@ -35,10 +35,17 @@ class Trail:
             stretch = self._points.pop()[0]
         self._points.append((stretch, latest))
 
+    def newest(self, now: float) -> int:
+        """Return the number of the stretch that ``now`` is in."""
+        return int(now // self._step)
+
     def until(self, now: float, rows: int) -> tuple[IntArray, FloatArray]:
-        """Return the stretches of the last ``over_seconds`` that have values, and the values: (points, rows)."""
-        newest = int(now // self._step)
-        kept = [(stretch, values) for stretch, values in self._points if newest - POINTS < stretch <= newest]
+        """Return the stretches of the last ``over_seconds`` that have values, and the values: (points, rows).
+
+        The stretch that ``now`` is in is not over and not among them: its value still changes.
+        """
+        newest = self.newest(now)
+        kept = [(stretch, values) for stretch, values in self._points if newest - POINTS <= stretch < newest]
         stretches = np.array([stretch for stretch, _ in kept], dtype=np.int64)
         values = np.stack([grown(each, rows) for _, each in kept]) if kept else np.empty((0, rows))
         return stretches, values
