@@ -14,6 +14,7 @@ from slo_guard.domain.kpi import (
     Objective,
     Op,
     Plan,
+    Quotient,
     RatioPair,
     Reducer,
     Selection,
@@ -25,6 +26,7 @@ from slo_guard.domain.kpi import (
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.domain.readings import (
     CollectionFailure,
+    EventBatch,
     Evidence,
     GaugeFrame,
     IndicatorSpec,
@@ -45,7 +47,9 @@ SPRINT_END = SPRINT_START + 12 * 86_400.0
 _IMPLIED_TYPE = {
     Reducer.INCREASE: IndicatorType.COUNTER,
     Reducer.RATIO: IndicatorType.COUNTER,
+    Reducer.RATE: IndicatorType.COUNTER,
     Reducer.TOTAL: IndicatorType.BOOL,
+    **dict.fromkeys((Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE), IndicatorType.EVENT),
 }
 
 
@@ -63,13 +67,15 @@ def a_sprint(start_at: float = SPRINT_START, end_at: float = SPRINT_END, name: s
 
 
 def a_measure(text: str) -> Measure:
-    """Return the measure that ``last``, ``mean over 5m`` or ``increase over sprint`` stands for."""
-    reducer, _, window = text.partition(" over ")
+    """Return the measure that ``last``, ``mean over 5m``, ``p95 over week`` or ``increase over sprint`` stands for."""
+    name, _, window = text.partition(" over ")
+    quantile = 0.5 if name == "median" else float(name[1:]) / 100 if name[1:2].isdigit() else None
+    reducer = Reducer(name) if quantile is None else Reducer.QUANTILE
     if not window:
-        return Measure(Reducer(reducer), None, text)
-    if window == "sprint":
-        return Measure(Reducer(reducer), Window(WindowKind.SPRINT), text)
-    return Measure(Reducer(reducer), Window(WindowKind.DURATION, parse_duration(window)), text)
+        return Measure(reducer, None, text)
+    if window in ("sprint", "day", "week", "month"):
+        return Measure(reducer, Window(WindowKind(window)), text, quantile)
+    return Measure(reducer, Window(WindowKind.DURATION, parse_duration(window)), text, quantile)
 
 
 def an_objective(op: Op | str, bound: float | bool, upper: float | None = None) -> Objective:
@@ -84,6 +90,8 @@ def a_kpi(kpi_id: str = "kpi", measure: Measure | str = "last", **fields: Any) -
     fields.setdefault("type", _IMPLIED_TYPE.get(measured.reducer, IndicatorType.GAUGE))
     if measured.reducer is Reducer.RATIO:
         fields.setdefault("source", RatioPair(Selection("part"), Selection("total"), "bad"))
+    if measured.reducer is Reducer.SPREAD_ABS:
+        fields.setdefault("source", Quotient(Selection("part"), Selection("total")))
     fields.setdefault("source", Single(Selection("a")))
     return KPI(id=kpi_id, **{"sprint": "sprint-40", "lane": "ga-ops", "unit": None, "measure": measured, **fields})
 
@@ -118,6 +126,17 @@ def a_frame(
     values = np.array([np.nan if value is None else value for value in rows.values()], dtype=np.float64)
     frame = GaugeFrame(SeriesIndex.of(rows), values, at, None if present.all() else present, increment)
     return Reading(indicator, collector, at if seen_at is None else seen_at, frame)
+
+
+def a_batch(
+    indicator: str, seen_at: float, *events: tuple[float, float] | tuple[float, float, str], collector: str = "source"
+) -> Reading:
+    """Return a batch of events, each (at, value) or (at, value, labels)."""
+    rows = [(at, value, labels(rest[0]) if rest else ()) for at, value, *rest in events]
+    index = SeriesIndex.of(dict.fromkeys(row[2] for row in rows))
+    series = np.array([index.positions[row[2]] for row in rows], dtype=np.int64)
+    at, values = np.array([row[0] for row in rows], float), np.array([row[1] for row in rows], float)
+    return Reading(indicator, collector, seen_at, EventBatch(index, series, at, values))
 
 
 def a_sign_off(
