@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,13 +11,14 @@ import numpy as np
 from slo_guard.domain.calendar import workday_ends
 from slo_guard.domain.kpi import KPI, Op, Pace, Reducer, Sprint
 from slo_guard.domain.readings import BoolArray, FloatArray
-from slo_guard.domain.verdicts import Outlook
+from slo_guard.domain.verdicts import Outlook, SeriesOutlook
 from slo_guard.evaluate.objectives import exceeds_upper_limit, has_upper_limit, meets
-from slo_guard.units import PLAIN
+from slo_guard.units import PLAIN, format_duration, format_value
 
 EARLIEST_FORECAST: Final = 0.1
 """A limit's use is not forecast before a tenth of the time is over: one event on day one would be ten."""
 
+_MOST_NOTES = 100
 _GROWING = (Reducer.INCREASE, Reducer.TOTAL, Reducer.SUM, Reducer.COUNT)
 
 
@@ -64,6 +66,32 @@ def look_ahead(kpi: KPI, sprint: Sprint, value: FloatArray, initial: FloatArray 
     whole = np.floor(line + 1e-9) if kpi.unit in (None, PLAIN) else line
     behind = (value < whole) & (kpi.objective.op in (Op.AT_LEAST, Op.ABOVE, Op.BETWEEN, Op.EQUALS))
     return Ahead(Outlook(line, forecast, left, attainable), behind, nothing)
+
+
+def outlook_notes(kpi: KPI, outlook: Outlook) -> dict[int, str]:
+    """Return in words what is ahead of the first hundred series: ``line 50, forecast 20``, ``3m left of the limit``."""
+    columns = (outlook.line, outlook.forecast, outlook.left, outlook.crosses_in, outlook.raw)
+    rows = max((len(column) for column in columns if column is not None), default=0)
+    notes = {row: ", ".join(_words(kpi, outlook.row(row))) for row in range(min(rows, _MOST_NOTES))}
+    return {row: text for row, text in notes.items() if text}
+
+
+def _words(kpi: KPI, ahead: SeriesOutlook) -> Iterator[str]:
+    if ahead.left is not None and kpi.objective is not None:
+        if ahead.attainable and ahead.left == 0:
+            pass  # of a limit of none, none used: there is nothing to say
+        elif ahead.attainable:
+            yield f"{format_value(ahead.left, kpi.unit)} left of the limit"
+        else:
+            yield f"{format_value(abs(ahead.left), kpi.unit)} beyond the limit, which can no longer be kept"
+    elif ahead.line is not None:
+        yield f"line {format_value(ahead.line, kpi.unit)}"
+    if ahead.forecast is not None:
+        yield f"forecast {format_value(ahead.forecast, kpi.unit)}"
+    if ahead.crosses_in is not None and kpi.drift is not None and ahead.crosses_in <= kpi.drift.within_seconds:
+        yield f"its trend crosses the objective in {format_duration(ahead.crosses_in)}"
+    if ahead.raw is not None:
+        yield f"{format_value(ahead.raw, kpi.unit)} with what is excluded"
 
 
 def elapsed_share(pace: Pace, sprint: Sprint, due: float, now: float) -> float:

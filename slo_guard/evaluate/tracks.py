@@ -20,7 +20,7 @@ from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.judge import Circumstances, broken_for_good, judge
 from slo_guard.evaluate.measures import Measured, measure
-from slo_guard.evaluate.outlook import Ahead, look_ahead
+from slo_guard.evaluate.outlook import Ahead, look_ahead, outlook_notes
 from slo_guard.evaluate.presence import Presence
 from slo_guard.evaluate.rows import Groups
 from slo_guard.evaluate.sides import sides_of
@@ -143,7 +143,8 @@ class KpiTrack:
         frame = self._frame(measured, rulings.verdict, rulings.reason, groups, index, (start, effective, now))
         outlook = ahead.outlook if ahead is not None else Outlook()
         if ahead is not None or crosses_in is not None or raw is not None:
-            frame = replace(frame, outlook=replace(outlook, crosses_in=crosses_in, raw=raw))
+            outlook = replace(outlook, crosses_in=crosses_in, raw=raw)
+            frame = replace(frame, outlook=outlook, notes=outlook_notes(self.kpi, outlook) | frame.notes)
         changes, memory = self._remember(frame, groups, now)
         return Judged(frame, groups, changes, memory)
 

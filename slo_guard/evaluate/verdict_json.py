@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
-from slo_guard.domain.verdicts import SeriesVerdict
+from slo_guard.domain.verdicts import SeriesOutlook, SeriesVerdict
 
 
 def verdict_json(row: SeriesVerdict) -> dict[str, Any]:
@@ -13,9 +14,9 @@ def verdict_json(row: SeriesVerdict) -> dict[str, Any]:
 
     ``value`` and ``coverage`` are null where there is none, ``unit`` is the base unit's name or null, ``objective``
     its text or null; instants are ISO 8601 in UTC, with ``window.start`` null for ``last`` and ``alert.since`` null
-    while inactive.
+    while inactive. ``outlook`` is there only where a pace, a limit, a drift or an exclusion has something to say.
     """
-    return {
+    document = {
         "kpi": row.kpi.id,
         "lane": row.kpi.lane,
         "labels": dict(row.labels),
@@ -28,6 +29,19 @@ def verdict_json(row: SeriesVerdict) -> dict[str, Any]:
         "coverage": row.coverage,
         "window": {"start": _iso(row.window_start), "end": _iso(row.window_end)},
         "alert": {"state": row.alert_state.label, "since": _iso(row.alert_since)},
+    }
+    return document if row.outlook is None else {**document, "outlook": _outlook(row.outlook)}
+
+
+def _outlook(outlook: SeriesOutlook) -> dict[str, Any]:
+    endless = outlook.crosses_in is not None and math.isinf(outlook.crosses_in)
+    return {
+        "line": outlook.line,
+        "forecast": outlook.forecast,
+        "left": outlook.left,
+        "attainable": outlook.attainable,
+        "crosses_in_seconds": None if endless else outlook.crosses_in,
+        "raw_value": outlook.raw,
     }
 
 

@@ -33,6 +33,22 @@ class AlertStateAnswer(BaseModel):
     since: str | None
 
 
+class OutlookAnswer(BaseModel):
+    """What is ahead, in the KPI's base unit; null where it has no meaning or cannot be told.
+
+    ``line``: where the pace wants it to be; ``forecast``: its value at the due time; ``left``: how much of a limit is
+    not used up; ``attainable``: whether that can still be kept; ``crosses_in_seconds``: when its trend crosses the
+    objective; ``raw_value``: with the excluded stretches of time.
+    """
+
+    line: float | None
+    forecast: float | None
+    left: float | None
+    attainable: bool | None
+    crosses_in_seconds: float | None
+    raw_value: float | None
+
+
 class SeriesAnswer(BaseModel):
     """One series' verdict: the fields of ``slo-guard eval --format json``, then why in words and since when."""
 
@@ -47,6 +63,7 @@ class SeriesAnswer(BaseModel):
     samples: int
     coverage: float | None
     window: WindowAnswer
+    outlook: OutlookAnswer | None = None
     alert: AlertStateAnswer
     reason_text: str
     note: str | None
