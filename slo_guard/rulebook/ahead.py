@@ -97,6 +97,9 @@ class AheadReader:
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         """Return the excluded stretches, ascending."""
+        if self.draft.owns("exclude") and self.measure is not None and self.measure.reducer is Reducer.DELTA:
+            self._say(("exclude",), "a delta is one value less another, whatever was between; leave exclude out")
+            return ()
         found: list[Exclusion] = []
         for at, given in enumerate(self.draft.fields.exclude or ()):
             exclusion = self._exclusion(("exclude", at), given)

@@ -43,6 +43,11 @@ from slo_guard.units import RATIO, source_unit
 from slo_guard.validation import nearest
 
 DEFAULT_INTERVAL_SECONDS = 60.0
+_NEWEST = frozenset({IndicatorType.GAUGE, IndicatorType.PERCENTILE})
+
+
+def _measured_alike(one: IndicatorSpec, other: IndicatorSpec) -> bool:
+    return one.type is other.type or {one.type, other.type} == _NEWEST
 
 
 @dataclass(slots=True)
@@ -176,6 +181,11 @@ class KpiReader:
                 f"{part.name} is {unit_in_words(one.unit)}, but {total.name} is {unit_in_words(other.unit)}; "
                 "the two sides have one unit",
             )
+        if isinstance(source, Quotient) and len(known) == 2 and not _measured_alike(known[0][1], known[1][1]):
+            (side, first), (_, second) = known
+            kinds = f"{first.name} is of type {first.type.value}, but {second.name} of type {second.type.value}"
+            self._say(side.path, f"{kinds}; the two sides are of one type, so that both are measured alike")
+            return None, None
         return (known[0][1].type, known[0][1].unit) if known else (None, None)
 
     def _stated_unit(self) -> None:

@@ -165,6 +165,8 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"exclude": "[{from: 2026-07-08, to: 2026-07-07, reason: move, by: Ana}]"}, "exclude[0].to: 2026-07-07 is not after 2026-07-08; write a later end"),
         ({"exclude": "[{from: 2026-07-08, to: 2026-07-08, by: Ana}]"}, "exclude[0].reason: 'reason' is missing; write reason: why"),
         ({"exclude": "[{from: 2026-07-08, to: 2026-07-09, reason: a, by: Ana}, {from: 2026-07-09, to: 2026-07-09, reason: b, by: Ana}]"}, "exclude: 'a' and 'b' overlap; let one end where the other begins"),
+        ({"indicator": "sessions", "measure": "delta over sprint", "objective": "{at_least: 2}", "exclude": "[{from: 2026-07-08, to: 2026-07-08, reason: a, by: Ana}]"}, "exclude: a delta is one value less another, whatever was between; leave exclude out"),
+        ({"indicator": "{of: requests, to: clicks}", "measure": "spread_abs over day", "objective": "{at_most: 1%}"}, "indicator.of: requests is of type counter, but clicks of type event; the two sides are of one type"),
         ({"exclude": "[{from: friday, to: 2026-07-08, reason: move, by: Ana}]"}, "exclude[0].from: 'friday' is not a time"),
         ({"error_budget": "{}"}, "error_budget: 'error_budget' is not supported by this version; remove it"),
         ({"gate": "true"}, "gate: 'gate' is not supported by this version; remove it"),
