@@ -12,9 +12,9 @@ from typing import Protocol
 
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
-from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, Observation
+from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, IntArray, Observation
 from slo_guard.domain.series import SeriesIndex
-from slo_guard.domain.verdicts import CodeArray
+from slo_guard.domain.verdicts import CodeArray, Outlook
 
 
 class Collector(Protocol):
@@ -93,11 +93,35 @@ class VerdictChanges:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FinalVerdicts:
+    """How a KPI's series stood at the end of its sprint, after which it is judged no more: arrays over ``index``.
+
+    Shapes are (n,); the fields are those of ``VerdictFrame``, whose ``at`` was the sprint's end.
+    """
+
+    sprint: str
+    kpi: str
+    at: float
+    index: SeriesIndex
+    value: FloatArray
+    verdict: CodeArray
+    reason: CodeArray
+    samples: IntArray
+    coverage: FloatArray
+    total: FloatArray
+    since: FloatArray
+    window_start: float | None = None
+    notes: Mapping[int, str] = field(default_factory=dict)
+    outlook: Outlook | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EvaluationRecord:
     """What hop 2 makes durable, in one transaction.
 
     ``alerts``: those that changed; None for an alert that ended. ``reading_cursor``: the id of the last
-    observation taken in. ``evaluated``: the (sprint, KPI) pairs that were judged.
+    observation taken in. ``evaluated``: the (sprint, KPI) pairs that were judged. ``closed``: the sprints that
+    closed, each with the end at which it did; ``finals``: the KPIs that are judged no more.
     """
 
     at: float
@@ -107,6 +131,8 @@ class EvaluationRecord:
     changes: tuple[VerdictChanges, ...] = ()
     memories: tuple[VerdictMemory, ...] = ()
     evaluated: tuple[tuple[str, str], ...] = ()
+    closed: Mapping[str, float] = field(default_factory=dict)
+    finals: tuple[FinalVerdicts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +140,8 @@ class PersistedEvaluation:
     """What hop 2 made durable so far, for a restart.
 
     ``evaluated_at`` is None before the first evaluation; ``last_seq`` is 0 before the first transition;
-    ``kpi_evaluated_at`` maps (sprint, kpi) to the last evaluation that judged it.
+    ``kpi_evaluated_at`` maps (sprint, kpi) to the last evaluation that judged it. ``closed`` and ``finals`` say
+    of which sprints the close has been recorded, at which end, and how their KPIs stood; they are never pruned.
     """
 
     evaluated_at: float | None
@@ -123,6 +150,8 @@ class PersistedEvaluation:
     alerts: Mapping[AlertKey, Alert]
     memories: Mapping[tuple[str, str], VerdictMemory]
     kpi_evaluated_at: Mapping[tuple[str, str], float]
+    closed: Mapping[str, float] = field(default_factory=dict)
+    finals: Mapping[tuple[str, str], FinalVerdicts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +228,10 @@ class EvaluationStore(Protocol):
         """Return transitions with numbers above ``after``, ascending."""
 
     def firing_transitions(self) -> tuple[Transition, ...]:
-        """Return for each stored alert that fires the transition by which it fired, ascending."""
+        """Return for each stored alert that fires the transition by which it fired, ascending.
+
+        Of one that came from the sprint before, that is the one by which it was carried over.
+        """
 
 
 class NotificationStore(Protocol):

@@ -205,7 +205,7 @@ class VerdictFrame:
     denominator of a ratio, NaN elsewhere; ``since``: when the verdict last changed (Unix seconds);
     ``alert_state``: codes of :class:`AlertState` of the breach alert; ``alert_since``: since when, NaN if inactive.
     ``window_start`` is None for ``last``. ``note`` says more of the rows' reasons where there is more to say
-    (a source's error message, by row).
+    (a source's error message, by row). ``final``: the sprint is over, and these verdicts change no more.
     """
 
     kpi: KPI
@@ -224,6 +224,7 @@ class VerdictFrame:
     window_end: float
     notes: dict[int, str]
     outlook: Outlook | None = None
+    final: bool = False
 
     @property
     def worst(self) -> Verdict:

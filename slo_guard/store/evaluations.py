@@ -7,17 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
 from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, VerdictMemory
 from slo_guard.domain.series import SeriesIndex
-from slo_guard.domain.verdicts import REASON_CODE, REASONS, AlertState, CodeArray, Reason, Verdict
+from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.errors import StoreConflictError
 from slo_guard.store.blocks import pack_block, unpack_block
+from slo_guard.store.closings import EncodedFinal, encode_finals, load_closed, load_finals, save_closings
 from slo_guard.store.documents import labels_from, labels_text, transition_from, transition_text
 from slo_guard.store.indexes import SeriesIndexes
+from slo_guard.store.reason_names import named_reasons, reason_codes
 from slo_guard.store.schema import (
     ALERTS,
     KPI_EVALUATIONS,
@@ -44,15 +45,28 @@ class EncodedVerdicts:
     block: bytes
 
 
-def encode_verdicts(record: EvaluationRecord) -> list[EncodedVerdicts]:
-    """Return the record's changes and memories as rows: the costly part, to be done before taking the lock."""
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedEvaluation:
+    """An evaluation's verdicts, ready to be inserted; ``used``: the indexes that they name."""
+
+    verdicts: Sequence[EncodedVerdicts]
+    finals: Sequence[EncodedFinal]
+
+    @property
+    def used(self) -> set[SeriesIndex]:
+        """The indexes that the rows name."""
+        return {item.index for item in self.verdicts} | {item.final.index for item in self.finals}
+
+
+def encode_verdicts(record: EvaluationRecord) -> EncodedEvaluation:
+    """Return the record's verdicts as rows: the costly part, to be done before taking the lock."""
     changes = [
         EncodedVerdicts(
             item.sprint,
             item.kpi,
             item.at,
             item.index,
-            pack_block(item.before, item.after, *_named_reasons(item.reason), item.value),
+            pack_block(item.before, item.after, *named_reasons(item.reason), item.value),
         )
         for item in record.changes
     ]
@@ -62,18 +76,18 @@ def encode_verdicts(record: EvaluationRecord) -> list[EncodedVerdicts]:
             item.kpi,
             None,
             item.index,
-            pack_block(item.verdict, *_named_reasons(item.reason), item.since, item.late),
+            pack_block(item.verdict, *named_reasons(item.reason), item.since, item.late),
         )
         for item in record.memories
     ]
-    return changes + memories
+    return EncodedEvaluation(changes + memories, encode_finals(record.finals))
 
 
 def save_evaluation(
     connection: Connection,
     indexes: SeriesIndexes,
     record: EvaluationRecord,
-    verdicts: Sequence[EncodedVerdicts],
+    encoded: EncodedEvaluation,
     encoded_indexes: Mapping[SeriesIndex, bytes],
 ) -> None:
     """Store an evaluation. Raises ``StoreConflictError`` for transitions that do not follow on the last one stored."""
@@ -81,7 +95,7 @@ def save_evaluation(
     _save_transitions(connection, progress.last_transition, record.transitions)
     _save_alerts(connection, record.alerts)
     changes, memories = [], []
-    for item in verdicts:
+    for item in encoded.verdicts:
         row = {
             "sprint": item.sprint,
             "kpi": item.kpi,
@@ -95,6 +109,7 @@ def save_evaluation(
     if changes:
         connection.execute(VERDICT_CHANGES.insert(), changes)
     replace_rows(connection, VERDICT_MEMORY, ("sprint", "kpi"), memories)
+    save_closings(connection, indexes, record.closed, encoded.finals, encoded_indexes)
     evaluated = [{"sprint": sprint, "kpi": kpi, "evaluated_at": record.at} for sprint, kpi in record.evaluated]
     replace_rows(connection, KPI_EVALUATIONS, ("sprint", "kpi"), evaluated)
     connection.execute(
@@ -124,6 +139,8 @@ def load_evaluation(connection: Connection, indexes: SeriesIndexes) -> Persisted
         kpi_evaluated_at={
             (row.sprint, row.kpi): row.evaluated_at for row in connection.execute(select(KPI_EVALUATIONS))
         },
+        closed=load_closed(connection),
+        finals=load_finals(connection, indexes),
     )
 
 
@@ -134,13 +151,22 @@ def load_transitions(connection: Connection, after: int, limit: int | None) -> t
 
 
 def load_firing_transitions(connection: Connection) -> tuple[Transition, ...]:
-    """Return for each alert that fires the transition by which it fired, ascending."""
+    """Return for each alert that fires the transition by which it fired or was carried over, ascending."""
     alerts = [_alert(row) for row in connection.execute(select(ALERTS).where(FIRES))]
     fired_at = {alert.key: alert.fired_at for alert in alerts}
     then = select(ALERTS.c.fired_at).where(FIRES)
-    documents = select(TRANSITIONS.c.document).where(TRANSITIONS.c.at.in_(then)).order_by(TRANSITIONS.c.seq)
-    found = (transition_from(text) for text in connection.execute(documents).scalars())
-    return tuple(each for each in found if each.to_state is AlertState.FIRING and fired_at.get(each.key) == each.at)
+    found = _stored(connection, TRANSITIONS.c.at.in_(then))
+    began = [each for each in found if each.to_state is AlertState.FIRING and fired_at.get(each.key) == each.at]
+    carried = fired_at.keys() - {each.key for each in began}
+    for sprint, kpi in sorted({(key.sprint, key.kpi) for key in carried}):
+        moves = _stored(connection, TRANSITIONS.c.sprint == sprint, TRANSITIONS.c.kpi == kpi)
+        began += [each for each in moves if each.reason is Reason.CARRIED_OVER and each.key in carried]
+    return tuple(sorted(began, key=lambda each: each.seq))
+
+
+def _stored(connection: Connection, *where: ColumnElement[bool]) -> Iterable[Transition]:
+    documents = select(TRANSITIONS.c.document).where(*where).order_by(TRANSITIONS.c.seq)
+    return map(transition_from, connection.execute(documents).scalars())
 
 
 def _save_transitions(connection: Connection, last: int, transitions: Iterable[Transition]) -> None:
@@ -203,15 +229,4 @@ def _alert(row: Row[Any]) -> Alert:
 
 def _memory(row: Row[Any], index: SeriesIndex) -> VerdictMemory:
     verdict, names, codes, since, late = unpack_block(row.block)
-    return VerdictMemory(row.sprint, row.kpi, index, verdict, _reason_codes(names, codes), since, late)
-
-
-def _named_reasons(reason: CodeArray) -> tuple[bytes, CodeArray]:
-    """Return the names of the reasons that occur, and codes into them: a new version may number them differently."""
-    distinct, codes = np.unique(reason, return_inverse=True)
-    return json.dumps([REASONS[code].value for code in distinct]).encode(), codes.astype(np.int8)
-
-
-def _reason_codes(names: bytes, codes: CodeArray) -> CodeArray:
-    table = np.array([REASON_CODE[Reason(name)] for name in json.loads(names)], dtype=np.int8)
-    return table[codes]
+    return VerdictMemory(row.sprint, row.kpi, index, verdict, reason_codes(names, codes), since, late)

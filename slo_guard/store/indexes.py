@@ -9,7 +9,7 @@ from sqlalchemy import Connection, exists, select
 
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.store.documents import index_bytes, index_from
-from slo_guard.store.schema import READINGS, SERIES_INDEX, VERDICT_CHANGES, VERDICT_MEMORY
+from slo_guard.store.schema import FINAL_VERDICTS, READINGS, SERIES_INDEX, VERDICT_CHANGES, VERDICT_MEMORY
 
 
 class SeriesIndexes:
@@ -59,6 +59,6 @@ class SeriesIndexes:
 
 def delete_unreferenced(connection: Connection) -> int:
     """Delete the index rows that nothing names any more; returns how many."""
-    users = (READINGS, VERDICT_MEMORY, VERDICT_CHANGES)
+    users = (READINGS, VERDICT_MEMORY, VERDICT_CHANGES, FINAL_VERDICTS)
     unused = [~exists().where(table.c.index_id == SERIES_INDEX.c.id) for table in users]
     return connection.execute(SERIES_INDEX.delete().where(*unused)).rowcount

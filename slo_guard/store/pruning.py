@@ -14,11 +14,10 @@ import structlog
 from sqlalchemy import Connection, exists, func, select
 
 from slo_guard.store.database import Database
-from slo_guard.store.evaluations import FIRES
+from slo_guard.store.evaluations import load_firing_transitions
 from slo_guard.store.indexes import delete_unreferenced
 from slo_guard.store.outbox import RowState, planned_transition
 from slo_guard.store.schema import (
-    ALERTS,
     DECISIONS,
     DELIVERY_ATTEMPTS,
     KPI_EVALUATIONS,
@@ -164,8 +163,7 @@ def _still_to_be_told(connection: Connection) -> set[int]:
     waiting = select(OUTBOX.c.document).where(OUTBOX.c.state.in_((RowState.PENDING.value, RowState.DEAD.value)))
     documents = connection.execute(waiting).scalars()
     told = {number for text in documents for number in json.loads(text)["transitions"]}
-    then = select(ALERTS.c.fired_at).where(FIRES)
-    return told.union(connection.execute(select(TRANSITIONS.c.seq).where(TRANSITIONS.c.at.in_(then))).scalars())
+    return told.union(each.seq for each in load_firing_transitions(connection))
 
 
 def _forget_kpis(connection: Connection, cutoff: float) -> int:

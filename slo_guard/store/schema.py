@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; known without loading Alembic, so that an ordinary start costs one query."""
 
 METADATA = MetaData()
@@ -117,6 +117,26 @@ VERDICT_MEMORY = Table(
     Column("index_id", ForeignKey("series_index.id"), nullable=False),
     Column("block", LargeBinary, nullable=False),
     Index("verdict_memory_by_index", "index_id"),
+)
+
+CLOSED_SPRINTS = Table(
+    "closed_sprints",
+    METADATA,
+    Column("sprint", Text, primary_key=True),
+    Column("end_at", Double, nullable=False),
+)
+
+FINAL_VERDICTS = Table(
+    "final_verdicts",
+    METADATA,
+    Column("sprint", Text, primary_key=True),
+    Column("kpi", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("window_start", Double),
+    Column("notes", Text, nullable=False),
+    Column("index_id", ForeignKey("series_index.id"), nullable=False),
+    Column("block", LargeBinary, nullable=False),
+    Index("final_verdicts_by_index", "index_id"),
 )
 
 VERDICT_CHANGES = Table(

@@ -116,11 +116,11 @@ class SqlStore:
 
     def save_evaluation(self, record: EvaluationRecord) -> None:
         """Store an evaluation, all or nothing."""
-        verdicts = evaluations.encode_verdicts(record)
-        used = {item.index for item in verdicts}
+        rows = evaluations.encode_verdicts(record)
+        used = rows.used
         encoded = self._indexes.encode_new(used)
         with self._database.write() as connection:
-            evaluations.save_evaluation(connection, self._indexes, record, verdicts, encoded)
+            evaluations.save_evaluation(connection, self._indexes, record, rows, encoded)
         self._indexes.remember(used)
 
     def load_evaluation(self) -> PersistedEvaluation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason
-from slo_guard.domain.ports import EvaluationRecord, PlanRecord, Store, VerdictChanges, VerdictMemory
+from slo_guard.domain.ports import EvaluationRecord, FinalVerdicts, PlanRecord, Store, VerdictChanges, VerdictMemory
 from slo_guard.domain.readings import Collection, GaugeFrame, Reading
 from slo_guard.domain.series import SeriesIndex, label_set
-from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
+from slo_guard.domain.verdicts import REASON_CODE, AlertState, Outlook, Reason, Verdict
 from slo_guard.errors import StoreConflictError, StoreError
 from slo_guard.store import open_store
 from tests.support.fake_store import FakeStore
@@ -370,6 +371,49 @@ def test_numbers_go_on_after_old_transitions_are_pruned(store: Store) -> None:
     store.save_evaluation(EvaluationRecord(20.0, 1, transitions=(a_transition(2, at=20.0),)))
 
     assert [item.seq for item in store.transitions()] == [2]
+
+
+def a_final(kpi: str, *, value: float = 1.5, at: float = 10.0, outlook: Outlook | None = None) -> FinalVerdicts:
+    return FinalVerdicts(
+        sprint="sprint-40",
+        kpi=kpi,
+        at=at,
+        index=TWO_SYSTEMS,
+        value=np.array([value, np.nan]),
+        verdict=np.array([Verdict.MISSED, Verdict.NO_DATA], dtype=np.int8),
+        reason=np.array([REASON_CODE[Reason.OVERDUE], REASON_CODE[Reason.STALE]], dtype=np.int8),
+        samples=np.array([3, 0]),
+        coverage=np.array([0.5, np.nan]),
+        total=np.array([7.0, np.nan]),
+        since=np.array([1.0, 2.0]),
+        window_start=5.0,
+        notes={1: "signed by Ada"},
+        outlook=outlook,
+    )
+
+
+def test_a_close_comes_back_with_the_last_verdicts_of_its_kpis(store: Store) -> None:
+    """After a restart a sprint must not close again, and what it came to must show as before."""
+    outlook = Outlook(left=np.array([-1.0, 2.0]), attainable=np.array([False, True]))
+    finals = (a_final("a"), a_final("b", outlook=outlook))
+    store.save_evaluation(EvaluationRecord(10.0, 1, closed={"sprint-40": 10.0, "sprint-39": 5.0}, finals=finals))
+
+    store.save_evaluation(EvaluationRecord(20.0, 1, closed={"sprint-40": 20.0}, finals=(a_final("a", value=2.5),)))
+    state = store.load_evaluation()
+
+    assert state.closed == {"sprint-39": 5.0, "sprint-40": 20.0}
+    assert set(state.finals) == {("sprint-40", "a"), ("sprint-40", "b")}
+    read = state.finals["sprint-40", "b"]
+    assert (read.at, read.window_start, dict(read.notes)) == (10.0, 5.0, {1: "signed by Ada"})
+    assert read.index is TWO_SYSTEMS
+    for name in ("value", "verdict", "reason", "samples", "coverage", "total", "since"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(finals[1], name), err_msg=name)
+    assert read.outlook is not None
+    assert (read.outlook.line, read.outlook.raw) == (None, None)
+    np.testing.assert_array_equal(read.outlook.left, [-1.0, 2.0])
+    np.testing.assert_array_equal(read.outlook.attainable, [False, True])
+    assert state.finals["sprint-40", "a"].value[0] == 2.5
+    assert state.finals["sprint-40", "a"].outlook is None
 
 
 def test_each_kpi_has_its_own_last_evaluation_and_memory(store: Store) -> None:
@@ -794,6 +838,33 @@ def test_pruning_keeps_the_transition_of_an_alert_that_fires(store: Store) -> No
     store.prune(100 * DAY)
 
     assert store.transitions() == store.firing_transitions() == (fired,)
+
+
+def test_pruning_keeps_what_a_close_has_left_and_its_label_sets(store: Store) -> None:
+    """The last verdicts of a sprint are shown for as long as its rules are there, and it must not close again."""
+    store.save_evaluation(EvaluationRecord(10.0, 1, closed={"sprint-40": 10.0}, finals=(a_final("a"),)))
+
+    store.prune(100 * DAY)
+
+    state = store.load_evaluation()
+    assert state.closed == {"sprint-40": 10.0}
+    assert state.finals["sprint-40", "a"].index.label_sets == TWO_SYSTEMS.label_sets
+
+
+def test_an_alert_that_was_carried_over_is_told_by_the_transition_that_carried_it(store: Store) -> None:
+    """Whoever is added after the next sprint has begun has to hear of what fires since the last one."""
+    here, before = a_key(), a_key(system="xai2")
+    moved = replace(here, sprint="sprint-41")
+    carried = a_transition(3, at=9.0, key=moved, from_state=AlertState.FIRING, reason=Reason.CARRIED_OVER)
+    history = (a_transition(1, at=1.0, key=here), a_transition(2, at=1.0, key=before), carried)
+    alerts = {moved: an_alert(moved, state=AlertState.FIRING, fired_at=1.0)}
+
+    store.save_evaluation(EvaluationRecord(9.0, 1, alerts, history))
+    store.save_plan(PlanRecord(3))
+
+    assert store.firing_transitions() == (carried,)
+    store.prune(100 * DAY)
+    assert store.firing_transitions() == (carried,)
 
 
 def test_the_transitions_of_what_fires_are_found_among_all(store: Store) -> None:

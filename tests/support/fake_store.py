@@ -11,6 +11,7 @@ from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, NotToldReason, OutboxRow
 from slo_guard.domain.ports import (
     EvaluationRecord,
+    FinalVerdicts,
     PersistedEvaluation,
     PlanRecord,
     StoredObservation,
@@ -18,7 +19,7 @@ from slo_guard.domain.ports import (
     VerdictMemory,
 )
 from slo_guard.domain.readings import Collection, CollectionFailure, EventBatch, Observation
-from slo_guard.domain.verdicts import AlertState
+from slo_guard.domain.verdicts import AlertState, Reason
 from slo_guard.errors import StoreConflictError, StoreError
 
 
@@ -50,6 +51,8 @@ class FakeStore:
         self.changes: list[VerdictChanges] = []
         self.memories: dict[tuple[str, str], VerdictMemory] = {}
         self.kpi_evaluated_at: dict[tuple[str, str], float] = {}
+        self.closed: dict[str, float] = {}
+        self.finals: dict[tuple[str, str], FinalVerdicts] = {}
         self.groups: dict[str, str] = {}
         self.outbox: dict[str, FakeOutboxRow] = {}
         self.decided: list[Decision] = []
@@ -120,6 +123,8 @@ class FakeStore:
             self.changes += record.changes
             self.memories |= {(item.sprint, item.kpi): item for item in record.memories}
             self.kpi_evaluated_at |= dict.fromkeys(record.evaluated, record.at)
+            self.closed |= record.closed
+            self.finals |= {(item.sprint, item.kpi): item for item in record.finals}
             self._last_seq += len(numbers)
             self._evaluated_at = max(self._evaluated_at, record.at)
             self._reading_cursor = max(self._reading_cursor, record.reading_cursor)
@@ -134,6 +139,8 @@ class FakeStore:
                 alerts=dict(self.alerts),
                 memories=dict(self.memories),
                 kpi_evaluated_at=dict(self.kpi_evaluated_at),
+                closed=dict(self.closed),
+                finals=dict(self.finals),
             )
 
     def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:
@@ -148,8 +155,10 @@ class FakeStore:
 
     def _began(self, item: Transition) -> bool:
         alert = self.alerts.get(item.key)
-        firing = alert is not None and alert.state is AlertState.FIRING
-        return firing and item.to_state is AlertState.FIRING and alert is not None and alert.fired_at == item.at
+        if alert is None or alert.state is not AlertState.FIRING or item.to_state is not AlertState.FIRING:
+            return False
+        carried = item.reason is Reason.CARRIED_OVER and alert.fired_at is not None and alert.fired_at < item.at
+        return carried or alert.fired_at == item.at
 
     def transition_cursor(self) -> int:
         """Return the last number planned."""

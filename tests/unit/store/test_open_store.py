@@ -49,6 +49,24 @@ def test_the_migrations_build_the_tables_that_the_code_uses(tmp_path: Path) -> N
     assert differences == []
 
 
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """An upgrade goes on with the alerts and messages that the version before has left."""
+    path = tmp_path / "slo.db"
+    store = open_store(path)
+    store.save_collection(a_collection(a_gauge(), cursor="7"), lambda: 1.0)
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript("DROP TABLE final_verdicts; DROP TABLE closed_sprints")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+
+    store = open_store(path)
+
+    assert len(list(store.observations())) == 1
+    assert store.load_evaluation().closed == {}
+    store.close()
+
+
 def test_the_known_head_is_the_newest_migration() -> None:
     """A start skips Alembic by this number; a stale one would skip a migration."""
     config = Config()
