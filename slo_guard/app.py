@@ -205,7 +205,8 @@ class Daemon:
         assert self._store is not None
         started = monotonic()
         persisted = self._store.load_evaluation()
-        history = self._store.observations(up_to_id=persisted.reading_cursor, seen_from=needed_from(plan, self._now()))
+        begin = needed_from(plan, self._now(), persisted.closed)
+        history = self._store.observations(up_to_id=persisted.reading_cursor, seen_from=begin)
         state = EvaluationState.restored(plan, persisted, history, awaiting=awaiting, departed=departed)
         log.info(
             "state_restored",

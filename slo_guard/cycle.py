@@ -149,14 +149,16 @@ class EvaluationCycle:
         self._last = at
         messages = self._plan_notifications(now)
         self._frames |= {(frame.kpi.sprint, frame.kpi.id): frame for frame in evaluation.verdicts}
+        self._frames = {key: frame for key, frame in self._frames.items() if not self._state.is_left(key)}
         frames = [frame for key, frame in self._frames.items() if key[1] != COLLECTOR_UP]
+        plan = self._state.shown(self._plan)
         self._holder.publish(
             Snapshot(
                 at=at,
-                plan=self._plan,
+                plan=plan,
                 frames={(frame.kpi.sprint, frame.kpi.id): frame for frame in frames},
                 alerts=dict(self._state.alerts),
-                metrics=self._renderer.render(frames, self._state.alerts, self._plan.kpis),
+                metrics=self._renderer.render(frames, self._state.alerts, plan.kpis),
                 sources=self._board.statuses(),
                 reload=self.reload_outcome,
             )

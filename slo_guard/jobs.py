@@ -201,4 +201,6 @@ def _joined(older: EvaluationRecord, newer: EvaluationRecord) -> EvaluationRecor
         changes=(*older.changes, *newer.changes),
         memories=tuple(memories.values()),
         evaluated=tuple(dict.fromkeys((*older.evaluated, *newer.evaluated))),
+        closed={**older.closed, **newer.closed},
+        finals=(*older.finals, *newer.finals),
     )

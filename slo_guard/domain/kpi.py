@@ -322,12 +322,18 @@ class Plan:
         return self._narrowed({step for step in self._steps if point_up_to(now, step) > last + AT_POINT_SECONDS})
 
     def last_evaluation(self, now: float) -> float:
-        """Return the last grid point of any KPI at or before ``now``; raises ``ValueError`` without KPIs."""
-        return max(point_up_to(now, step) for step in self._steps)
+        """Return the last grid point of any KPI, or sprint's end, up to ``now``; raises ``ValueError`` without KPIs."""
+        points = [point_up_to(now, step) for step in self._steps]
+        return max(points + [end for end in self._ends if end <= now])
 
     def next_evaluation(self, after: float, origin: float = 0.0) -> float:
-        """Return the first grid point of any KPI strictly later than ``after``; raises ``ValueError`` without KPIs."""
-        return min(point_after(after, step, origin) for step in self._steps)
+        """Return the first grid point of any KPI, or sprint's end, after that; raises ``ValueError`` without KPIs."""
+        points = [point_after(after, step, origin) for step in self._steps]
+        return min(points + [end for end in self._ends if end > after])
+
+    def has_evaluation_at(self, now: float, origin: float = 0.0) -> bool:
+        """Whether an evaluation falls on ``now``: a grid point of any KPI, or a sprint's end."""
+        return now in self._ends or any(on_grid(now, step, origin) for step in self._steps)
 
     @property
     def judged_now(self) -> tuple[KPI, ...]:
@@ -335,6 +341,12 @@ class Plan:
         if self.due is None:
             return self.kpis
         return tuple(kpi for kpi in self.kpis if (kpi.sprint, kpi.id) in self.due)
+
+    @property
+    def _ends(self) -> set[float]:
+        """When the sprints that have KPIs end; the built-in KPIs belong to none."""
+        guarded = {kpi.sprint for kpi in self.kpis}
+        return {sprint.end_at for sprint in self.sprints.values() if sprint.id in guarded}
 
     @property
     def _steps(self) -> set[float]:

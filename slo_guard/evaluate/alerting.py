@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slo_guard.domain.alerts import Alert, AlertKind
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
 from slo_guard.domain.kpi import KPI, NoDataThen
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
-from slo_guard.domain.verdicts import AlertState, CodeArray, Verdict
+from slo_guard.domain.verdicts import AlertState, CodeArray, Reason, Verdict
 from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.objectives import meets
 
@@ -31,7 +31,8 @@ class AlertArray:
 
     ``active_at``: since when the condition holds; ``fired_at``; ``clear_since``: since when a firing alert
     only keeps firing; ``held_since``: since when it is frozen; ``verdict``: the verdict that was recorded last,
-    so that a change of reason is seen.
+    so that a change of reason is seen; ``value``: the value that was recorded last, which for what is broken for good
+    is the one that was told last.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class AlertArray:
         self.fired_at: FloatArray = np.zeros(0)
         self.clear_since: FloatArray = np.zeros(0)
         self.held_since: FloatArray = np.zeros(0)
+        self.value: FloatArray = np.zeros(0)
 
     def grow(self, groups: int) -> None:
         """Make room for groups that are new: inactive."""
@@ -52,6 +54,7 @@ class AlertArray:
             self.fired_at = grown(self.fired_at, groups)
             self.clear_since = grown(self.clear_since, groups)
             self.held_since = grown(self.held_since, groups)
+            self.value = grown(self.value, groups)
 
     def copy(self) -> AlertArray:
         """Return the arrays as they stand; a step replaces them and changes none in place."""
@@ -73,6 +76,25 @@ class AlertArray:
         self.fired_at[group] = np.nan if alert.fired_at is None else alert.fired_at
         self.clear_since[group] = np.nan if alert.clear_since is None else alert.clear_since
         self.held_since[group] = np.nan if alert.held_since is None else alert.held_since
+        self.value[group] = np.nan if alert.value is None else alert.value
+
+    def alert(self, group: int, key: AlertKey, reason: Reason) -> Alert | None:
+        """Return the state of one group as it is persisted; None while it is inactive."""
+        if self.state[group] == _INACTIVE:
+            return None
+        times = (self.fired_at[group], self.clear_since[group], self.held_since[group], self.value[group])
+        fired_at, clear_since, held_since, value = (None if np.isnan(number) else float(number) for number in times)
+        return Alert(
+            key=key,
+            state=AlertState(int(self.state[group])),
+            active_at=float(self.active_at[group]),
+            fired_at=fired_at,
+            clear_since=clear_since,
+            held_since=held_since,
+            verdict=Verdict(int(self.verdict[group])),
+            reason=reason,
+            value=value,
+        )
 
     @property
     def any_active(self) -> bool:
@@ -129,15 +151,53 @@ class AlertArray:
             self.clear_since = np.where(groups, np.nan, self.clear_since)
             self.held_since = np.where(groups, np.nan, self.held_since)
 
+    def record(self, values: FloatArray, rows: BoolArray) -> None:
+        """Take ``values`` of ``rows`` as those recorded last."""
+        self.value = np.where(rows, values, self.value)
+
     def forget_inactive(self) -> None:
         """Drop the start times of inactive groups, once their transitions have been written."""
         self.active_at = np.where(self.state == _INACTIVE, np.nan, self.active_at)
 
 
+def escalates(kpi: KPI, alerts: AlertArray, value: FloatArray, broken: BoolArray) -> BoolArray:
+    """Return which firing groups, ``broken`` for good, are worse by another limit than when that was last told.
+
+    Where the limit is 0 (no Sev-1, and then a second one) anything more is.
+    """
+    firing = broken & (alerts.state == _FIRING)
+    if kpi.objective is None or not firing.any():
+        return np.zeros(len(value), dtype=bool)
+    limit = kpi.objective.bound if kpi.objective.upper is None else kpi.objective.upper
+    told = alerts.value
+    worse: BoolArray = firing & ((value > told) if limit <= 0 else (np.floor(value / limit) > np.floor(told / limit)))
+    return worse
+
+
 def condition_of(
+    kind: AlertKind,
+    kpi: KPI,
+    verdict: CodeArray,
+    value: FloatArray,
+    since: FloatArray,
+    state: CodeArray,
+    now: float,
+    *,
+    unknown: BoolArray | None = None,
+) -> Condition:
+    """Return what drives the alerts of one kind. ``since``: when each verdict last changed (Unix seconds).
+
+    ``unknown``: where it is not known whether the KPI applies; nothing moves there.
+    """
+    condition = _condition(kind, kpi, verdict, value, since, state, now)
+    if unknown is None:
+        return condition
+    return Condition(condition.holds & ~unknown, condition.at_once & ~unknown, condition.frozen | unknown)
+
+
+def _condition(
     kind: AlertKind, kpi: KPI, verdict: CodeArray, value: FloatArray, since: FloatArray, state: CodeArray, now: float
 ) -> Condition:
-    """Return what drives the alerts of one kind. ``since``: when each verdict last changed (Unix seconds)."""
     missed, no_data = verdict == Verdict.MISSED, verdict == Verdict.NO_DATA
     nothing = np.zeros(len(verdict), dtype=bool)
     if kpi.objective is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -12,6 +13,9 @@ from slo_guard.domain.calendar import calendar_start
 from slo_guard.domain.kpi import KPI, Plan, Sprint, WindowKind
 from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
 from slo_guard.domain.readings import Observation
+from slo_guard.domain.sprints import is_handed_over
+from slo_guard.evaluate.closing import restored_frame
+from slo_guard.evaluate.conditions import in_order_of_conditions
 from slo_guard.evaluate.tracks import KpiTrack
 
 _LONGEST_RUN = 1000
@@ -25,7 +29,8 @@ class EvaluationState:
     ``evaluated_at``: the last evaluation's instant (Unix seconds), None before the first; ``reading_cursor``:
     the id of the last observation taken in; ``last_seq``: the number of the last transition; ``alerts``:
     those that pend or fire; ``awaiting``: indicators whose first collection since the start is not over;
-    ``rules_changed``: whether alerts without a rule are still to be looked for.
+    ``closed``: the sprints that have closed, with the end at which they did; ``kpis`` and ``sprints``: those of the
+    plan that it follows; ``rules_changed``: whether alerts without a rule are still to be looked for.
     """
 
     def __init__(self) -> None:
@@ -36,9 +41,13 @@ class EvaluationState:
         self.awaiting: set[str] = set()
         self.tracks: dict[tuple[str, str], KpiTrack] = {}
         self.departed: dict[tuple[str, str], KPI] = {}
+        self.closed: dict[str, float] = {}
+        self.kpis: tuple[KPI, ...] = ()
+        self.sprints: tuple[Sprint, ...] = ()
         self.rules_changed = False
         self._readers: dict[str, list[KpiTrack]] = {}
-        self._kpis: tuple[KPI, ...] | None = None
+        self._rank: dict[tuple[str, str], int] = {}
+        self._followed: tuple[object, object] | None = None
 
     @classmethod
     def fresh(cls) -> EvaluationState:
@@ -65,11 +74,15 @@ class EvaluationState:
         state.reading_cursor = persisted.reading_cursor
         state.last_seq = persisted.last_seq
         state.alerts = dict(persisted.alerts)
+        state.closed = dict(persisted.closed)
         state.departed = {(kpi.sprint, kpi.id): kpi for kpi in departed}
         state.follow(plan)
         for key, track in state.tracks.items():
             alerts = {name: alert for name, alert in state.alerts.items() if track.owns(alert)}
             track.restore(persisted.memories.get(key), alerts, persisted.kpi_evaluated_at.get(key))
+            kept = persisted.finals.get(key)
+            if kept is not None and track.kpi.closes_with_sprint and state.has_closed(track.sprint):
+                track.final = restored_frame(kept, track.kpi)
         state.take_all(history)
         state.reading_cursor = persisted.reading_cursor
         state.awaiting = set(awaiting)
@@ -82,9 +95,15 @@ class EvaluationState:
 
     def follow(self, plan: Plan) -> None:
         """Have a track for every KPI of ``plan`` and for no other."""
-        if plan.kpis is self._kpis:
+        if self._followed is not None and plan.kpis is self._followed[0] and plan.sprints is self._followed[1]:
             return
-        self._kpis = plan.kpis
+        self._followed = plan.kpis, plan.sprints
+        self.kpis = plan.kpis
+        guarded = {kpi.sprint for kpi in plan.kpis}
+        found = (sprint for sprint in plan.sprints.values() if sprint.id in guarded)
+        self.sprints = tuple(sorted(found, key=lambda sprint: sprint.end_at))
+        ordered = in_order_of_conditions(plan.kpis)
+        self._rank = {(kpi.sprint, kpi.id): place for place, kpi in enumerate(ordered)}
         self.rules_changed = True
         old = self.tracks
         self.departed |= {key: track.kpi for key, track in old.items()}
@@ -92,14 +111,32 @@ class EvaluationState:
         self._readers = {}
         for kpi in plan.kpis:
             key = (kpi.sprint, kpi.id)
-            track = old.get(key)
-            if track is None or not track.serves(kpi):
-                track = KpiTrack(kpi, plan.sprints.get(kpi.sprint, _ALWAYS))
+            track, sprint = old.get(key), plan.sprints.get(kpi.sprint, _ALWAYS)
+            if track is None or not track.serves(kpi, sprint):
+                track = KpiTrack(kpi, sprint)
             else:
                 track.kpi = kpi
             self.tracks[key] = track
             for indicator in kpi.indicators:
                 self._readers.setdefault(indicator, []).append(track)
+
+    def in_order(self, kpis: Iterable[KPI]) -> list[KPI]:
+        """Return ``kpis`` in rule order, but each behind the one that it depends on."""
+        return sorted(kpis, key=lambda kpi: self._rank[kpi.sprint, kpi.id])
+
+    def has_closed(self, sprint: Sprint) -> bool:
+        """Whether the close of ``sprint`` is recorded; one whose end was moved afterwards closes again."""
+        return self.closed.get(sprint.id) == sprint.end_at
+
+    def is_left(self, key: tuple[str, str]) -> bool:
+        """Whether a KPI was handed over to the sprint that follows, and is shown no more."""
+        track = self.tracks.get(key)
+        return track is not None and track.retired
+
+    def shown(self, plan: Plan) -> Plan:
+        """Return ``plan`` without the KPIs that were handed over."""
+        kpis = tuple(kpi for kpi in plan.kpis if not self.is_left((kpi.sprint, kpi.id)))
+        return plan if len(kpis) == len(plan.kpis) else replace(plan, kpis=kpis)
 
     def take_all(self, observations: Iterable[StoredObservation]) -> None:
         """Take in observations, ascending: into the buffers of every KPI that reads their indicators.
@@ -124,10 +161,15 @@ class EvaluationState:
             track.take_all(run, indicator)
 
 
-def needed_from(plan: Plan, now: float) -> float:
-    """Return the instant (Unix seconds) from which readings are needed to judge ``plan`` at ``now``."""
+def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = None) -> float:
+    """Return the instant (Unix seconds) from which readings are needed to judge ``plan`` at ``now``.
+
+    ``closed``: the sprints whose close is recorded, with the end at which they closed: nothing is read for them.
+    """
     starts = [now]
     for kpi in plan.kpis:
+        if _is_judged_no_more(kpi, plan, now, closed or {}):
+            continue
         window, slack = kpi.measure.window, kpi.no_data.after_seconds
         starts.append(now - kpi.forget_after_seconds)
         if kpi.drift is not None:
@@ -141,3 +183,9 @@ def needed_from(plan: Plan, now: float) -> float:
         elif window is not None and window.seconds is not None:
             starts.append(now - window.seconds - slack)
     return min(starts)
+
+
+def _is_judged_no_more(kpi: KPI, plan: Plan, now: float, closed: Mapping[str, float]) -> bool:
+    sprint = plan.sprints.get(kpi.sprint)
+    is_final = kpi.closes_with_sprint and sprint is not None and closed.get(sprint.id) == sprint.end_at <= now
+    return is_final or is_handed_over(kpi, plan, now)

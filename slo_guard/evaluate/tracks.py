@@ -11,14 +11,23 @@ import numpy as np
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
 from slo_guard.domain.kpi import KPI, Reducer, Severity, Sprint, WindowKind
 from slo_guard.domain.ports import VerdictChanges, VerdictMemory
-from slo_guard.domain.readings import BoolArray, FloatArray, GaugeFrame, IndicatorType, IntArray, Observation, Reading
+from slo_guard.domain.readings import (
+    BoolArray,
+    FloatArray,
+    GaugeFrame,
+    HistogramFrame,
+    IndicatorType,
+    IntArray,
+    Observation,
+    Reading,
+)
 from slo_guard.domain.series import NO_LABELS_INDEX, SeriesIndex
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Outlook, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate.alerting import AlertArray
 from slo_guard.evaluate.drift import GroupTrend
 from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
-from slo_guard.evaluate.judge import Circumstances, broken_for_good, judge
+from slo_guard.evaluate.judge import Circumstances, Rulings, broken_for_good, judge
 from slo_guard.evaluate.measures import Measured, measure
 from slo_guard.evaluate.outlook import Ahead, look_ahead, outlook_notes
 from slo_guard.evaluate.presence import Presence
@@ -29,16 +38,24 @@ from slo_guard.evaluate.windows import Counted, origin_of, window_start
 
 
 class Judged(NamedTuple):
-    """One evaluation of one KPI: the frame, the groups behind its rows, and what changed of the verdicts."""
+    """One evaluation of one KPI: the frame, the groups behind its rows, and what changed of the verdicts.
+
+    ``broken``: which rows have used up a limit for the whole sprint.
+    """
 
     frame: VerdictFrame
     groups: IntArray
+    broken: BoolArray
     changes: VerdictChanges | None
     memory: VerdictMemory | None
 
 
 class KpiTrack:
-    """The evaluator's memory of one KPI. Groups are numbered once and never renumbered."""
+    """The evaluator's memory of one KPI. Groups are numbered once and never renumbered.
+
+    ``final``: how it stood when its sprint closed, after which it is judged no more; ``retired``: it was handed over
+    to the sprint that follows. Neither takes anything in any more.
+    """
 
     def __init__(self, kpi: KPI, sprint: Sprint) -> None:
         window = kpi.measure.window
@@ -48,6 +65,8 @@ class KpiTrack:
         self.sprint = sprint
         self.groups = Groups(kpi.by)
         self.evaluated_at: float | None = None
+        self.final: VerdictFrame | None = None
+        self.retired = False
         self.alerts = {AlertKind.BREACH: AlertArray()}
         if kpi.warn_severity is not Severity.NONE:
             self.alerts[AlertKind.RISK] = AlertArray()
@@ -72,9 +91,9 @@ class KpiTrack:
             for kpi, selection in sides_of(self.kpi)
         )
 
-    def serves(self, kpi: KPI) -> bool:
-        """Whether a new version of the KPI can go on with this track."""
-        return _same_inputs(self.kpi, kpi)
+    def serves(self, kpi: KPI, sprint: Sprint) -> bool:
+        """Whether a new version of the KPI, and of its sprint, can go on with this track."""
+        return self.sprint == sprint and _same_inputs(self.kpi, kpi)
 
     def owns(self, alert: Alert) -> bool:
         """Whether an alert can still be one of this KPI's: same sprint, id, ``by`` labels and kind.
@@ -95,7 +114,11 @@ class KpiTrack:
         self.take_all((observation,), indicator)
 
     def take_all(self, observations: Sequence[Observation], indicator: str) -> None:
-        """Take in many observations of one of the KPI's indicators, ascending."""
+        """Take in many observations of one of the KPI's indicators, ascending, as far as they are of its time."""
+        if self.kpi.closes_with_sprint or self.retired:
+            observations = self._of_its_time(observations)
+            if not observations:
+                return
         for source in (*self.inputs, *self._raw_inputs):
             if source.selection.indicator == indicator:
                 source.take_all(observations)
@@ -103,6 +126,25 @@ class KpiTrack:
             if expected.labels_of == indicator:
                 before = self._expected_from.get(expected.label, ())
                 self._expected_from[expected.label] = _listed_values(expected.label, observations, before)
+
+    def _of_its_time(self, observations: Sequence[Observation]) -> Sequence[Observation]:
+        """Return what counts for a KPI that closes with its sprint: what was seen by then.
+
+        A sprint that nobody watched is read back after its end; then it is what was so by then.
+        """
+        end = self.sprint.end_at
+        if self.retired or self.final is not None:
+            return ()
+        if observations[-1].seen_at <= end:
+            return observations
+        if self.was_watched:
+            return [item for item in observations if item.seen_at <= end]
+        return [item for item in observations if not (isinstance(item, Reading) and _sampled_at(item) > end)]
+
+    @property
+    def was_watched(self) -> bool:
+        """Whether it was judged in its sprint at any time."""
+        return self.evaluated_at is not None and self.evaluated_at >= self.sprint.start_at
 
     def restore(self, memory: VerdictMemory | None, alerts: dict[AlertKey, Alert], evaluated_at: float | None) -> None:
         """Put back what was persisted; groups of live alerts stay in view although nothing is read of them yet."""
@@ -113,14 +155,37 @@ class KpiTrack:
             self._verdict[codes], self._reason[codes], self._since[codes] = memory.verdict, memory.reason, memory.since
             self._late[codes] = memory.late
         for key, alert in alerts.items():
-            group = self.groups.code(key.labels)
-            self._grow()
-            if key.kind in self.alerts:
-                self.alerts[key.kind].restore(group, alert)
-            self.presence.keep(group, evaluated_at or alert.active_at)
+            self.adopt(key, alert, evaluated_at or alert.active_at)
 
-    def judge(self, now: float) -> Judged:
-        """Judge all groups in view at ``now`` and remember since when their verdicts stand."""
+    def adopt(self, key: AlertKey, alert: Alert, since: float) -> None:
+        """Go on with an alert that comes from the store, or from the sprint before, as of ``since``."""
+        group = self.groups.code(key.labels)
+        self._grow()
+        if key.kind in self.alerts:
+            self.alerts[key.kind].restore(group, alert)
+        self.presence.keep(group, since)
+
+    def retire(self) -> None:
+        """Judge and take in nothing any more, and forget the alerts: they go on elsewhere, or have ended."""
+        if not self.retired:
+            self.retired = True
+            for alerts in self.alerts.values():
+                alerts.end(alerts.state > 0)
+
+    def judge(self, now: float, ruling: tuple[Verdict, Reason] | None = None) -> Judged:
+        """Judge all groups in view at ``now`` and remember since when their verdicts stand.
+
+        ``ruling``: the verdict and reason that all of them have, whatever their values.
+        """
+        frame, groups, broken = self._look(now, ruling)
+        changes, memory = self._remember(frame, groups, now)
+        return Judged(frame, groups, broken, changes, memory)
+
+    def peek(self, now: float, ruling: tuple[Verdict, Reason] | None = None) -> VerdictFrame:
+        """Return what :meth:`judge` would say, and remember nothing."""
+        return self._look(now, ruling)[0]
+
+    def _look(self, now: float, ruling: tuple[Verdict, Reason] | None) -> tuple[VerdictFrame, IntArray, BoolArray]:
         effective = min(now, self.sprint.end_at) if self._in_sprint else now
         self.presence.expect(self._expected_from)
         start = window_start(self.kpi, self._origin, effective)
@@ -128,25 +193,29 @@ class KpiTrack:
         if len(measured.value) < len(self.groups):  # a sign-off of a group that is new
             measured = measure(self.kpi, self.inputs, self.groups, start, effective)
         self._grow()
-        groups, index = self.presence.in_view(effective, broken_for_good(self.kpi, measured))
+        broken = broken_for_good(self.kpi, measured)
+        groups, index = self.presence.in_view(effective, broken)
         if not len(groups):
             self.groups.code(())
-            return self.judge(now)
+            return self._look(now, ruling)
         ahead, crosses_in = self._ahead(measured, groups, effective), self._crosses_in(groups, effective)
         raw = self._raw(groups, start, effective)
         measured = _only(measured, groups)
         excluded = bool(self._counted) and not self._counted.holds(effective)
-        circumstances = Circumstances(self._late[groups], excluded, ahead, crosses_in)
-        rulings = judge(self.kpi, self.sprint, measured, circumstances, now)
+        if ruling is None:
+            circumstances = Circumstances(self._late[groups], excluded, ahead, crosses_in)
+            rulings = judge(self.kpi, self.sprint, measured, circumstances, now)
+        else:
+            rulings = Rulings(len(groups))
+            rulings.rule_rest(*ruling)
         never = rulings.reason == REASON_CODE[Reason.NEVER_SEEN]
         rulings.reason[never & ~self.presence.expected[groups]] = REASON_CODE[Reason.NO_SERIES]
         frame = self._frame(measured, rulings.verdict, rulings.reason, groups, index, (start, effective, now))
         outlook = ahead.outlook if ahead is not None else Outlook()
-        if ahead is not None or crosses_in is not None or raw is not None:
+        if ruling is None and (ahead is not None or crosses_in is not None or raw is not None):
             outlook = replace(outlook, crosses_in=crosses_in, raw=raw)
             frame = replace(frame, outlook=outlook, notes=outlook_notes(self.kpi, outlook) | frame.notes)
-        changes, memory = self._remember(frame, groups, now)
-        return Judged(frame, groups, changes, memory)
+        return frame, groups, broken[groups]
 
     def awaiting_frame(self, now: float) -> VerdictFrame:
         """Return what stands while the first collection is awaited: nothing is known, and nothing is changed."""
@@ -219,6 +288,7 @@ class KpiTrack:
         before = self._verdict[groups]
         since = np.where(before == verdict, self._since[groups], now)
         unknown = (verdict == Verdict.NO_DATA) | (reason == REASON_CODE[Reason.BEFORE_SPRINT])
+        unknown |= reason == REASON_CODE[Reason.CONDITION_NOT_MET]
         return VerdictFrame(
             kpi=self.kpi,
             at=now,
@@ -280,6 +350,12 @@ class KpiTrack:
         )
 
 
+def _sampled_at(reading: Reading) -> float:
+    """Return the time of a reading's samples; of those with several times, or none, nothing is later than the end."""
+    frame = reading.frame
+    return frame.at if isinstance(frame, GaugeFrame | HistogramFrame) else -np.inf
+
+
 def _listed_values(label: str, observations: Sequence[Observation], before: Sequence[str]) -> tuple[str, ...]:
     """Return the label's values in the newest frame, though failures follow it; without any, those of ``before``.
 
@@ -334,6 +410,7 @@ def _same_inputs(one: KPI, other: KPI) -> bool:
             min_samples=other.min_samples,
             min_total=other.min_total,
             min_coverage=other.min_coverage,
+            when=other.when,
             interval_seconds=other.interval_seconds,
             runbook_url=other.runbook_url,
             annotations=other.annotations,

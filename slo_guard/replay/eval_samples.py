@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 from slo_guard.clock import iso
 from slo_guard.domain.kpi import KPI, NoDataThen, Plan, Sprint
 from slo_guard.domain.ports import StoredObservation
-from slo_guard.domain.verdicts import SeriesVerdict, Verdict, VerdictFrame
+from slo_guard.domain.sprints import is_handed_over
+from slo_guard.domain.verdicts import REASON_CODE, Reason, SeriesVerdict, Verdict, VerdictFrame
 from slo_guard.evaluate import Evaluation
 from slo_guard.evaluate.objectives import meets
 from slo_guard.evaluate.verdict_json import verdict_json
@@ -53,7 +54,7 @@ def evaluate_samples(
     lately = at - max((kpi.keep_firing_for_seconds + 2 * kpi.interval_seconds for kpi in plan.kpis), default=0.0)
     recent = _frames(Stepper(plan, until, max(first, lately), at, recorded_from=first).walk())
     last = {key: frames[-1] for key, frames in recent.items()}
-    restless = [kpi for kpi in plan.kpis if lately > first and not _is_calm(kpi, recent[_key(kpi)], at)]
+    restless = [kpi for kpi in plan.kpis if lately > first and not _is_calm(kpi, recent.get(_key(kpi), ()), at)]
     heard = {indicator for stored in until for indicator in stored.observation.indicators}
     silent = [kpi for kpi in restless if _is_silent(kpi, heard, plan.sprints[kpi.sprint], first)]
     for kpi in silent:
@@ -62,11 +63,12 @@ def evaluate_samples(
         stepper = Stepper(alone, (), first, at)
         stepper.step(next(grid(alone, first, at)), judge_all=True)
         last |= _last_frames([stepper.step(at, judge_all=True)])
-    stepped = replace(plan, kpis=tuple(kpi for kpi in restless if kpi not in silent))
+    stepped = replace(plan, kpis=_with_those_before([kpi for kpi in restless if kpi not in silent], plan))
     begin = _affordable_start(stepped, first, at, most_steps)
     if stepped.kpis:
         last |= _last_frames(Stepper(stepped, until, begin, at, recorded_from=first).walk())
-    rows = [frame.row(row) for kpi in plan.kpis for frame in [last[_key(kpi)]] for row in range(len(frame.index))]
+    frames = [last[_key(kpi)] for kpi in plan.kpis if not is_handed_over(kpi, plan, at)]
+    rows = [frame.row(row) for frame in frames for row in range(len(frame.index))]
     return EvaluatedAt(at, sprint_at(plan, at), tuple(rows), begin if stepped.kpis and begin > first else None)
 
 
@@ -91,7 +93,23 @@ def _key(kpi: KPI) -> _Key:
 def _is_silent(kpi: KPI, heard: AbstractSet[str], sprint: Sprint, first: float) -> bool:
     """Whether nothing is recorded of a KPI, so that its alert fires at the first evaluation and stays."""
     nothing_recorded = heard.isdisjoint(kpi.indicators)
-    return nothing_recorded and kpi.no_data.then is NoDataThen.ALERT and first >= sprint.start_at
+    return nothing_recorded and kpi.when is None and kpi.no_data.then is NoDataThen.ALERT and first >= sprint.start_at
+
+
+def _with_those_before(kpis: Iterable[KPI], plan: Plan) -> tuple[KPI, ...]:
+    """Return ``kpis`` with those that what is said of them depends on: conditions, and what earlier sprints left."""
+    wanted, found = list(kpis), dict[_Key, KPI]()
+    while wanted:
+        kpi = wanted.pop()
+        if _key(kpi) not in found:
+            found[_key(kpi)] = kpi
+            wanted += [
+                other
+                for other in plan.kpis
+                if (kpi.when is not None and _key(other) == (kpi.sprint, kpi.when.kpi))
+                or (other.id == kpi.id and plan.sprints[other.sprint].end_at <= plan.sprints[kpi.sprint].start_at)
+            ]
+    return tuple(kpi for kpi in plan.kpis if _key(kpi) in found)
 
 
 def _is_calm(kpi: KPI, frames: Sequence[VerdictFrame], at: float) -> bool:
@@ -113,6 +131,8 @@ def _may_alert(kpi: KPI, frame: VerdictFrame) -> bool:
         reasons = reasons | (frame.verdict == Verdict.NO_DATA)
     if kpi.resolve is not None:
         reasons = reasons | ~meets(kpi.resolve, frame.value) | (frame.verdict == Verdict.INSUFFICIENT)
+    if kpi.when is not None:
+        reasons = reasons | (frame.reason == REASON_CODE[Reason.CONDITION_UNKNOWN])
     return bool(reasons.any())
 
 

@@ -67,8 +67,8 @@ class Stepper:
 
 
 def grid(plan: Plan, first: float, last: float, origin: float = 0.0) -> Iterator[float]:
-    """Yield the instants from ``first`` to ``last``, both included, that lie on a KPI's grid from ``origin``."""
-    if plan.due_at(first, origin).due and first <= last:
+    """Yield the instants in [``first``, ``last``] that lie on a KPI's grid from ``origin``, and sprints' ends."""
+    if plan.has_evaluation_at(first, origin) and first <= last:
         yield first
     now = first
     while plan.kpis and (now := plan.next_evaluation(now, origin)) <= last:

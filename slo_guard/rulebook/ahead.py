@@ -179,20 +179,3 @@ def _circle(kpi: KPI, by_key: Mapping[tuple[str, str], KPI]) -> list[str]:
             return []
         current = following
     return []
-
-
-def in_order_of_conditions(kpis: Iterable[KPI]) -> tuple[KPI, ...]:
-    """Return ``kpis`` in their order, but each behind the KPI that it depends on."""
-    ordered: dict[tuple[str, str], KPI] = {}
-    by_key = {(kpi.sprint, kpi.id): kpi for kpi in kpis}
-
-    def place(kpi: KPI) -> None:
-        if (kpi.sprint, kpi.id) in ordered:
-            return
-        if kpi.when is not None and (kpi.sprint, kpi.when.kpi) in by_key:
-            place(by_key[kpi.sprint, kpi.when.kpi])
-        ordered[kpi.sprint, kpi.id] = kpi
-
-    for kpi in by_key.values():
-        place(kpi)
-    return tuple(ordered.values())

@@ -39,6 +39,8 @@ def _kept(persisted: PersistedEvaluation, record: EvaluationRecord) -> Persisted
         alerts={key: alert for key, alert in alerts.items() if alert is not None},
         memories={**persisted.memories, **{(item.sprint, item.kpi): item for item in record.memories}},
         kpi_evaluated_at={**persisted.kpi_evaluated_at, **dict.fromkeys(record.evaluated, record.at)},
+        closed={**persisted.closed, **record.closed},
+        finals={**persisted.finals, **{(item.sprint, item.kpi): item for item in record.finals}},
     )
 
 

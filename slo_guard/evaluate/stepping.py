@@ -1,0 +1,144 @@
+"""Stepping one KPI's alerts to an evaluation's verdicts, and writing down what that changes."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
+from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
+from slo_guard.domain.verdicts import REASON_CODE, REASONS, AlertState, CodeArray, Reason, Verdict
+from slo_guard.evaluate.alerting import AlertArray, condition_of, escalates
+from slo_guard.evaluate.ledger import Ledger
+from slo_guard.evaluate.tracks import Judged, KpiTrack
+from slo_guard.units import format_value
+
+_UNKNOWN_CODE, _NOT_MET_CODE = REASON_CODE[Reason.CONDITION_UNKNOWN], REASON_CODE[Reason.CONDITION_NOT_MET]
+_Array = TypeVar("_Array", CodeArray, FloatArray, BoolArray)
+
+
+def step_alerts(track: KpiTrack, judged: Judged, now: float, ledger: Ledger) -> None:
+    """Step the alerts of both kinds to what was ``judged`` at ``now``."""
+    for kind in track.alerts:
+        _Step(track, kind, judged, now, ledger).run()
+
+
+class _Step:
+    def __init__(self, track: KpiTrack, kind: AlertKind, judged: Judged, now: float, ledger: Ledger) -> None:
+        self._track = track
+        self._kind = kind
+        self._alerts = track.alerts[kind]
+        self._frame = judged.frame
+        self._broken = judged.broken
+        self._groups = judged.groups
+        self._now = now
+        self._ledger = ledger
+        count = len(track.groups)
+        self._rows = (
+            {int(group): row for row, group in enumerate(judged.groups)} if len(judged.groups) != count else None
+        )
+        self._alerts.grow(count)
+
+    def run(self) -> None:
+        frame, kpi, alerts = self._frame, self._track.kpi, self._alerts
+        verdict, value = self._spread(frame.verdict, -1), self._spread(frame.value, np.nan)
+        reason, since = self._spread(frame.reason, -1), self._spread(frame.since, np.nan)
+        unknown = reason == _UNKNOWN_CODE
+        condition = condition_of(
+            self._kind,
+            kpi,
+            verdict,
+            value,
+            since,
+            alerts.state,
+            self._now,
+            unknown=unknown if unknown.any() else None,
+        )
+        if not alerts.any_active and not condition.holds.any():
+            return
+        before = alerts.copy()
+        over = ((verdict == -1) | (reason == _NOT_MET_CODE)) & (alerts.state > 0)
+        changed = alerts.step(condition, self._now, kpi.for_seconds, kpi.keep_firing_for_seconds)
+        alerts.end(over)
+        changed = np.union1d(changed, np.flatnonzero(over))
+        alerts.verdict = np.where((alerts.state > 0) & (verdict >= 0), verdict, alerts.verdict).astype(np.int8)
+        escalated = self._record_values(before, value, changed)
+        for group in changed:
+            self._tell_change(int(group), AlertState(int(before.state[group])))
+        for group in escalated:
+            self._tell_escalation(int(group), float(before.value[group]))
+        differs = alerts.differs_from(before)
+        differs[escalated] = True
+        for group in np.flatnonzero(differs):
+            key = self._key(int(group))
+            self._ledger.set_alert(key, alerts.alert(int(group), key, self._reason(int(group))))
+        alerts.forget_inactive()
+
+    def _record_values(self, before: AlertArray, value: FloatArray, changed: IntArray) -> IntArray:
+        """Record the values of what changed; returns the groups that escalate.
+
+        What is broken for good keeps the value that was told until it is told again.
+        """
+        alerts = self._alerts
+        recorded = alerts.differs_from(before)
+        recorded[changed] = True
+        if self._kind is not AlertKind.BREACH or not self._broken.any():
+            alerts.record(value, recorded)
+            return np.zeros(0, dtype=np.int64)
+        broken = self._spread(self._broken, fill=False)
+        stays = broken & (before.state == AlertState.FIRING) & (alerts.state == AlertState.FIRING)
+        worse = escalates(self._track.kpi, alerts, value, stays)
+        alerts.record(value, (recorded & ~(stays & ~np.isnan(alerts.value))) | worse)
+        return np.flatnonzero(worse)
+
+    def _tell_change(self, group: int, was: AlertState) -> None:
+        alerts, frame, row = self._alerts, self._frame, self._row(group)
+        state = AlertState(int(alerts.state[group]))
+        if row is None:
+            reason = Reason.SERIES_APPEARED if self._track.presence.stood_in(group) else Reason.SERIES_GONE
+            verdict, value, note = Verdict.NO_DATA, None, None
+        else:
+            verdict = Verdict(int(frame.verdict[row]))
+            said = REASONS[int(frame.reason[row])]
+            reason = said if state > was else _end_reason(verdict, said)
+            value = None if np.isnan(frame.value[row]) else float(frame.value[row])
+            note = frame.notes.get(row)
+        active_at = float(alerts.active_at[group])
+        alert = Alert(self._key(group), state, active_at, verdict=verdict, reason=reason, value=value)
+        self._ledger.add(self._track.kpi, was, alert, self._now, note=note)
+
+    def _tell_escalation(self, group: int, told: float) -> None:
+        alert = self._alerts.alert(group, self._key(group), Reason.ESCALATED)
+        assert alert is not None
+        kpi = self._track.kpi
+        self._ledger.add(kpi, AlertState.FIRING, alert, self._now, note=f"was {format_value(told, kpi.unit)}")
+
+    def _spread(self, values: _Array, fill: float) -> _Array:
+        """Return ``values`` of the groups in view over all groups."""
+        if self._rows is None:
+            return values
+        spread = np.full(len(self._track.groups), fill, dtype=values.dtype)
+        spread[self._groups] = values
+        return spread
+
+    def _row(self, group: int) -> int | None:
+        return group if self._rows is None else self._rows.get(group)
+
+    def _reason(self, group: int) -> Reason:
+        row = self._row(group)
+        return Reason.SERIES_GONE if row is None else REASONS[int(self._frame.reason[row])]
+
+    def _key(self, group: int) -> AlertKey:
+        kpi = self._track.kpi
+        return AlertKey(kpi.sprint, kpi.id, self._track.groups.labels[group], self._kind)
+
+
+def _end_reason(verdict: Verdict, said: Reason) -> Reason:
+    """Return why an alert ended while its series is in view: only a value that is fine again is a recovery."""
+    match verdict:
+        case Verdict.MET | Verdict.AT_RISK:
+            return Reason.RECOVERED
+        case Verdict.NO_DATA:
+            return Reason.NO_DATA_IS_OK
+    return said if said is Reason.CONDITION_NOT_MET else Reason.NO_LONGER_JUDGED
