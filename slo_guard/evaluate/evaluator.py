@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -44,19 +45,22 @@ def evaluate(
     ``observations``: those after ``state.reading_cursor`` with ``seen_at`` up to ``now``, ascending, each
     given once. ``state`` is owned by the evaluator: it is updated and returned. Times before ``now`` of the
     last evaluation are skipped: nothing is taken in, so the same observations can be given again. The first
-    evaluation at or after a sprint's end closes it: then all its KPIs are judged, whatever is due.
+    evaluation at or after a sprint's end closes it, as of its end and of what was seen by then, whatever is due.
     """
     at = now.timestamp()
     if state.evaluated_at is not None and at <= state.evaluated_at:
         record = EvaluationRecord(at=state.evaluated_at, reading_cursor=state.reading_cursor)
         return Evaluation((), (), state, record, skipped=True)
     state.follow(plan)
-    state.take_all(observations)
-    run = _Run(plan, state, at)
+    run, new = _Run(plan, state, at), list(observations)
     over = [sprint for sprint in state.sprints if sprint.end_at <= at]
     for sprint in over:
         if not state.has_closed(sprint):
+            by_then = bisect_right(new, sprint.end_at, key=lambda stored: stored.observation.seen_at)
+            state.take_all(new[:by_then])
+            new = new[by_then:]
             run.close(sprint)
+    state.take_all(new)
     for sprint in over:
         run.finish_quietly(sprint)
         if is_succeeded(sprint, plan.sprints.values(), at):
@@ -87,18 +91,15 @@ class _Run:
         self._finals: list[VerdictFrame] = []
 
     def close(self, sprint: Sprint) -> None:
-        """Close a sprint: judge all its KPIs once more, freeze those that end with it, and say how it ended.
+        """Close a sprint: freeze the KPIs that end with it, judged once more, and say how all of them stand.
 
-        A sprint that nobody watched is over without a word.
+        Call it when all that was seen by its end, and nothing else, has been taken in. A sprint that nobody watched
+        is over without a word.
         """
-        tracks = [self._state.tracks[sprint.id, kpi.id] for kpi in self._state.kpis if kpi.sprint == sprint.id]
-        if any(track.was_watched for track in tracks):
-            ordered = [self._state.tracks[kpi.sprint, kpi.id] for kpi in self._state.in_order(t.kpi for t in tracks)]
-            if self._now > sprint.end_at:
-                # What ends with the sprint must not be judged by what its conditions have become since.
-                ordered.sort(key=lambda track: not track.kpi.closes_with_sprint)
-            ends = {track.kpi.id: self._last_look(track) for track in ordered}
-            self.ledger.add_close(sprint, (final_verdict(ends[track.kpi.id]) for track in tracks))
+        kpis = [kpi for kpi in self._state.kpis if kpi.sprint == sprint.id]
+        if any(self._state.tracks[sprint.id, kpi.id].was_watched for kpi in kpis):
+            ends = {kpi.id: self._last_look(kpi, sprint.end_at) for kpi in self._state.in_order(kpis)}
+            self.ledger.add_close(sprint, (final_verdict(ends[kpi.id]) for kpi in kpis))
         self._closed[sprint.id] = self._state.closed[sprint.id] = sprint.end_at
 
     def finish_quietly(self, sprint: Sprint) -> None:
@@ -133,7 +134,7 @@ class _Run:
 
     def result(self) -> Evaluation:
         """Return what was found."""
-        transitions = self.ledger.transitions()
+        transitions = tuple(self.ledger.transitions)
         self._state.last_seq += len(transitions)
         record = EvaluationRecord(
             at=self._now,
@@ -150,21 +151,17 @@ class _Run:
         verdicts = tuple(self._frames[key] for key in found if key in self._frames and not self._state.is_left(key))
         return Evaluation(verdicts, transitions, self._state, record)
 
-    def _last_look(self, track: KpiTrack) -> VerdictFrame:
-        """Return how a KPI stands at its sprint's close; freeze it if it ends with the sprint."""
-        kpi, end = track.kpi, track.sprint.end_at
-        awaits = self._awaits(kpi)
-        if kpi.closes_with_sprint and (track.was_watched or not awaits):
-            # What it reads was seen by now, or never will be in time: there is nothing to await.
-            self._judge(track, end)
-            frame = self._frames[kpi.sprint, kpi.id]
-            end_alerts(track, frame, self.ledger)
-            self._freeze(track, frame)
-            return frame
-        if not awaits:
-            self._judge(track, self._now)
-            return self._frames[kpi.sprint, kpi.id]
-        return track.peek(self._now, self._conditions.ruling(kpi, self._now))
+    def _last_look(self, kpi: KPI, end: float) -> VerdictFrame:
+        """Return how a KPI stands at the ``end`` of its sprint; freeze it if it ends with the sprint."""
+        track = self._state.tracks[kpi.sprint, kpi.id]
+        if not kpi.closes_with_sprint or (self._awaits(kpi) and not track.was_watched):
+            return track.peek(end, self._conditions.ruling(kpi, end))
+        # What it reads was seen by now, or never will be in time: there is nothing to await.
+        self._judge(track, end)
+        frame = self._frames[kpi.sprint, kpi.id]
+        end_alerts(track, frame, self.ledger)
+        self._freeze(track, frame)
+        return frame
 
     def _judge(self, track: KpiTrack, at: float) -> None:
         kpi, last = track.kpi, track.evaluated_at

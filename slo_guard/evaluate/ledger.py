@@ -13,14 +13,17 @@ from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 
 
 class Ledger:
-    """Collects them. ``alerts``: those that changed, None for one that ended; ``standing``: all, kept up to date."""
+    """Collects them in the order in which they are told.
+
+    ``alerts``: those that changed, None for one that ended; ``standing``: all, kept up to date.
+    """
 
     def __init__(self, plan: Plan, standing: dict[AlertKey, Alert], last_seq: int) -> None:
         self.alerts: dict[AlertKey, Alert | None] = {}
         self.standing = standing
         self._plan = plan
         self._last_seq = last_seq
-        self._transitions: list[Transition] = []
+        self.transitions: list[Transition] = []
 
     def set_alert(self, key: AlertKey, alert: Alert | None) -> None:
         """Note how an alert stands now."""
@@ -43,9 +46,9 @@ class Ledger:
         """Add the transition by which ``kpi``'s alert, ``was`` so far, came to be as ``alert`` says, at ``at``."""
         kind = alert.key.kind
         specs = (self._plan.indicators.get(name) for name in kpi.indicators)
-        self._transitions.append(
+        self.transitions.append(
             Transition(
-                seq=self._last_seq + len(self._transitions) + 1,
+                seq=self._last_seq + len(self.transitions) + 1,
                 at=at,
                 key=alert.key,
                 from_state=was,
@@ -71,9 +74,9 @@ class Ledger:
     def add_close(self, sprint: Sprint, finals: Iterable[FinalVerdict]) -> None:
         """Add the transition that tells of a sprint's close."""
         ends = tuple(finals)
-        self._transitions.append(
+        self.transitions.append(
             Transition(
-                seq=self._last_seq + len(self._transitions) + 1,
+                seq=self._last_seq + len(self.transitions) + 1,
                 at=sprint.end_at,
                 key=AlertKey(sprint.id, SPRINT_CLOSE, ()),
                 from_state=AlertState.INACTIVE,
@@ -94,13 +97,6 @@ class Ledger:
         ended = replace(alert, state=AlertState.INACTIVE, reason=reason)
         self.add(kpi, alert.state, ended, at)
         self.set_alert(alert.key, None)
-
-    def transitions(self) -> tuple[Transition, ...]:
-        """Return what was added in the order of time: what belongs to a sprint's end keeps together."""
-        if all(one.at <= other.at for one, other in zip(self._transitions, self._transitions[1:], strict=False)):
-            return tuple(self._transitions)
-        ordered = sorted(self._transitions, key=lambda each: each.at)
-        return tuple(replace(each, seq=self._last_seq + place) for place, each in enumerate(ordered, start=1))
 
 
 def kpi_of(key: AlertKey, known: Mapping[tuple[str, str], KPI]) -> KPI:
