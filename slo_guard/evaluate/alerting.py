@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
-from slo_guard.domain.kpi import KPI, NoDataThen
+from slo_guard.domain.kpi import KPI, NoDataThen, Objective
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.verdicts import AlertState, CodeArray, Reason, Verdict
 from slo_guard.evaluate.history import grown
@@ -31,7 +31,7 @@ class AlertArray:
 
     ``active_at``: since when the condition holds; ``fired_at``; ``clear_since``: since when a firing alert
     only keeps firing; ``held_since``: since when it is frozen; ``verdict``: the verdict that was recorded last,
-    so that a change of reason is seen; ``value``: the value that was recorded last, which for what is broken for good
+    so that a change of reason is seen; ``value``: the value that was recorded last, which for what can break for good
     is the one that was told last.
     """
 
@@ -160,17 +160,15 @@ class AlertArray:
         self.active_at = np.where(self.state == _INACTIVE, np.nan, self.active_at)
 
 
-def escalates(kpi: KPI, alerts: AlertArray, value: FloatArray, broken: BoolArray) -> BoolArray:
-    """Return which firing groups, ``broken`` for good, are worse by another limit than when that was last told.
+def escalates(objective: Objective | None, told: FloatArray, value: FloatArray, broken: BoolArray) -> BoolArray:
+    """Return which groups, firing and ``broken`` for good, are worse by another limit than when that was last told.
 
     Where the limit is 0 (no Sev-1, and then a second one) anything more is.
     """
-    firing = broken & (alerts.state == _FIRING)
-    if kpi.objective is None or not firing.any():
+    if objective is None or not broken.any():
         return np.zeros(len(value), dtype=bool)
-    limit = kpi.objective.bound if kpi.objective.upper is None else kpi.objective.upper
-    told = alerts.value
-    worse: BoolArray = firing & ((value > told) if limit <= 0 else (np.floor(value / limit) > np.floor(told / limit)))
+    limit = objective.bound if objective.upper is None else objective.upper
+    worse: BoolArray = broken & ((value > told) if limit <= 0 else (np.floor(value / limit) > np.floor(told / limit)))
     return worse
 
 

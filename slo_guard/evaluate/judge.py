@@ -84,9 +84,14 @@ def judge(kpi: KPI, sprint: Sprint, measured: Measured, circumstances: Circumsta
 
 def broken_for_good(kpi: KPI, measured: Measured) -> BoolArray:
     """Return which groups have used up a limit for the whole sprint, so that no later sample can mend it."""
-    if kpi.measure.reducer not in _GROWING or not _is_over_sprint(kpi):
+    if not can_break_for_good(kpi):
         return np.zeros(len(measured.value), dtype=bool)
     return exceeds_upper_limit(kpi.objective, measured.value) & (measured.flaw < 0)
+
+
+def can_break_for_good(kpi: KPI) -> bool:
+    """Whether the value only grows for the whole sprint, so that a limit once broken stays so."""
+    return kpi.measure.reducer in _GROWING and _is_over_sprint(kpi)
 
 
 def _is_over_sprint(kpi: KPI) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 
@@ -216,10 +217,12 @@ def _last_word(kpi: KPI, words: list[SignOff], combine: Combine) -> tuple[float,
     said: dict[LabelSet, SignOff] = {}
     met_since = -np.inf if _is_met(kpi, 0.0) else np.nan
     value = 0.0
-    for word in words:
-        standing[word.labels], said[word.labels] = word.value, word
+    for when, together in groupby(words, key=lambda word: word.when):
+        # What is signed at one instant is so at once: in between it was never otherwise.
+        for word in together:
+            standing[word.labels], said[word.labels] = word.value, word
         value = float(fold(standing.values()))
-        met_since = (word.when if np.isnan(met_since) else met_since) if _is_met(kpi, value) else np.nan
+        met_since = (when if np.isnan(met_since) else met_since) if _is_met(kpi, value) else np.nan
     deciding = max((word for word in said.values() if word.value == bool(value)), key=lambda word: word.when)
     return value, met_since, deciding
 

@@ -10,6 +10,7 @@ from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.verdicts import REASON_CODE, REASONS, AlertState, CodeArray, Reason, Verdict
 from slo_guard.evaluate.alerting import AlertArray, condition_of, escalates
+from slo_guard.evaluate.judge import can_break_for_good
 from slo_guard.evaluate.ledger import Ledger
 from slo_guard.evaluate.tracks import Judged, KpiTrack
 from slo_guard.units import format_value
@@ -78,18 +79,19 @@ class _Step:
     def _record_values(self, before: AlertArray, value: FloatArray, changed: IntArray) -> IntArray:
         """Record the values of what changed; returns the groups that escalate.
 
-        What is broken for good keeps the value that was told until it is told again.
+        Of what can break for good it is the value that is told: it stays until it is told again.
         """
-        alerts = self._alerts
-        recorded = alerts.differs_from(before)
-        recorded[changed] = True
-        if self._kind is not AlertKind.BREACH or not self._broken.any():
+        alerts, kpi = self._alerts, self._track.kpi
+        if self._kind is not AlertKind.BREACH or not can_break_for_good(kpi):
+            recorded = alerts.differs_from(before)
+            recorded[changed] = True
             alerts.record(value, recorded)
             return np.zeros(0, dtype=np.int64)
-        broken = self._spread(self._broken, fill=False)
-        stays = broken & (before.state == AlertState.FIRING) & (alerts.state == AlertState.FIRING)
-        worse = escalates(self._track.kpi, alerts, value, stays)
-        alerts.record(value, (recorded & ~(stays & ~np.isnan(alerts.value))) | worse)
+        fired = (before.state == AlertState.FIRING) & (alerts.state == AlertState.FIRING)
+        broken = fired & self._spread(self._broken, fill=False)
+        worse = escalates(kpi.objective, alerts.value, value, broken)
+        untold = broken & np.isnan(alerts.value)
+        alerts.record(value, (before.state != alerts.state) | worse | untold)
         return np.flatnonzero(worse)
 
     def _tell_change(self, group: int, was: AlertState) -> None:

@@ -36,6 +36,10 @@ from slo_guard.evaluate.sides import sides_of
 from slo_guard.evaluate.trend import seconds_to_cross
 from slo_guard.evaluate.windows import Counted, origin_of, window_start
 
+_WITHOUT_VALUE = [
+    REASON_CODE[reason] for reason in (Reason.BEFORE_SPRINT, Reason.CONDITION_NOT_MET, Reason.CONDITION_UNKNOWN)
+]
+
 
 class Judged(NamedTuple):
     """One evaluation of one KPI: the frame, the groups behind its rows, and what changed of the verdicts.
@@ -287,8 +291,7 @@ class KpiTrack:
         start, effective, now = times
         before = self._verdict[groups]
         since = np.where(before == verdict, self._since[groups], now)
-        unknown = (verdict == Verdict.NO_DATA) | (reason == REASON_CODE[Reason.BEFORE_SPRINT])
-        unknown |= reason == REASON_CODE[Reason.CONDITION_NOT_MET]
+        unknown = (verdict == Verdict.NO_DATA) | np.isin(reason, _WITHOUT_VALUE)
         return VerdictFrame(
             kpi=self.kpi,
             at=now,

@@ -8,21 +8,25 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 
 from slo_guard.clock import from_unix
-from slo_guard.domain.alerts import AlertKind, Transition
+from slo_guard.domain.alerts import AlertKind, FinalVerdict, Transition
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState, Reason, SeriesVerdict, Verdict, VerdictFrame
 from slo_guard.evaluate import EvaluationState, evaluate
 from tests.support.builders import numbered
 from tests.support.oracle import Oracle, Outcome, Row
-from tests.support.oracle_alerts import ExpectedTransition
+from tests.support.oracle_alerts import ExpectedFinal, ExpectedTransition, name_of
 from tests.support.scenarios import T0, Scenario, scenarios, silences
 from tests.support.seeds import SEED, announce_seed
 
 __all__ = ["announce_seed"]
+
+RULED = {Reason.BEFORE_SPRINT, Reason.CONDITION_NOT_MET, Reason.CONDITION_UNKNOWN}
+"""Reasons by which the measured value does not matter."""
 
 EXAMPLES = int(os.environ.get("SLO_GUARD_EXAMPLES", "300"))
 
@@ -89,7 +93,7 @@ def _differences(scenario: Scenario) -> Iterator[str]:
 
 
 def _rows_apart(expected: Outcome, frames: tuple[VerdictFrame, ...], oracle: Oracle) -> Iterator[str]:
-    judged = {frame.kpi.id: frame for frame in frames}
+    judged = {name_of(frame.kpi): frame for frame in frames}
     if not expected.rows:
         return
     if judged.keys() != expected.rows.keys():
@@ -113,7 +117,7 @@ def _fields_apart(row: Row, got: SeriesVerdict) -> Iterator[str]:
         yield f"reason: expected {' or '.join(row.reasons)}, got {got.reason}"
     yield from _pair("value", row.value, got.value)
     yield from _pair("since", row.since - T0, got.since - T0)
-    if row.verdict is not Verdict.NO_DATA and Reason.BEFORE_SPRINT not in row.reasons:
+    if row.verdict is not Verdict.NO_DATA and not RULED.intersection(row.reasons):
         yield from _pair("samples", row.samples, got.samples)
         yield from _pair("coverage", row.coverage, got.coverage)
         yield from _pair("total", row.total, got.total)
@@ -122,28 +126,45 @@ def _fields_apart(row: Row, got: SeriesVerdict) -> Iterator[str]:
 def _changes_apart(expected: Outcome, transitions: tuple[Transition, ...], last_seq: int) -> Iterator[str]:
     numbers = [change.seq for change in transitions]
     yield from _pair("numbers of the transitions", list(range(last_seq + 1, last_seq + 1 + len(numbers))), numbers)
-    wanted = {_name(change.kpi, change.labels, change.kind): change for change in expected.transitions}
-    got = {_name(change.key.kpi, _plain(change.key.labels), change.key.kind): change for change in transitions}
+    wanted: dict[str, list[ExpectedTransition]] = {}
+    for change in expected.transitions:
+        wanted.setdefault(_name(change.kpi, change.labels, change.kind), []).append(change)
+    got: dict[str, list[Transition]] = {}
+    for found in transitions:
+        key = found.key
+        got.setdefault(_name(f"{key.sprint}/{key.kpi}", _plain(key.labels), key.kind), []).append(found)
     yield from _pair("number of transitions", len(expected.transitions), len(transitions))
     for name in sorted(wanted.keys() | got.keys()):
-        if name not in got:
-            yield f"{name}: no transition, expected {_move(wanted[name])}"
-        elif name not in wanted:
-            yield f"{name}: unexpected transition {_move(got[name])} for {got[name].reason}"
-        elif apart := list(_transition_apart(wanted[name], got[name])):
-            yield f"{name} transition {_move(wanted[name])}: {'; '.join(apart)}"
+        for one, other in zip_longest(wanted.get(name, ()), got.get(name, ())):
+            if other is None:
+                yield f"{name}: no transition, expected {_move(one)} for {one.reasons}"
+            elif one is None:
+                yield f"{name}: unexpected transition {_move(other)} for {other.reason}"
+            elif apart := list(_transition_apart(one, other)):
+                yield f"{name} transition {_move(one)}: {'; '.join(apart)}"
 
 
 def _transition_apart(wanted: ExpectedTransition, got: Transition) -> Iterator[str]:
     yield from _pair("move", _move(wanted), _move(got))
     if got.reason not in wanted.reasons:
         yield f"reason: expected {' or '.join(wanted.reasons)}, got {got.reason}"
+    yield from _pair("at", wanted.at - T0, got.at - T0)
+    yield from _finals_apart(wanted.finals, got.finals)
     if (wanted.from_state, wanted.to_state) != (AlertState.PENDING, AlertState.INACTIVE):  # nobody is told of those
         yield from _pair("active_at", wanted.active_at - T0, got.active_at - T0)
     yield from _pair("severity", wanted.severity, got.severity)
     if wanted.verdict is not None:
         yield from _pair("verdict", wanted.verdict.label, got.verdict.label)
         yield from _pair("value", wanted.value, got.value)
+
+
+def _finals_apart(wanted: tuple[ExpectedFinal, ...], got: tuple[FinalVerdict, ...]) -> Iterator[str]:
+    yield from _pair("finals", [final.kpi for final in wanted], [final.kpi for final in got])
+    for one, other in zip(wanted, got, strict=False):
+        yield from _pair(f"final verdict of {one.kpi}", one.verdict.label, other.verdict.label)
+        yield from _pair(f"final series of {one.kpi}", one.series, other.series)
+        if all(list(_pair("", value, other.value)) for value in one.values):
+            yield f"final value of {one.kpi}: expected one of {one.values}, got {other.value}"
 
 
 def _name(kpi: str, labels: LabelSet, kind: AlertKind) -> str:

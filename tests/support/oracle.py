@@ -7,16 +7,30 @@ transitions of one evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from slo_guard.domain.kpi import KPI, Op, Plan, RatioPair, Reducer, Selection, Single, WindowKind
-from slo_guard.domain.readings import Observation
+from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.builtin import SPRINT_CLOSE
+from slo_guard.domain.kpi import (
+    KPI,
+    Op,
+    Plan,
+    RatioPair,
+    Reducer,
+    Selection,
+    Severity,
+    Single,
+    Sprint,
+    WindowKind,
+)
+from slo_guard.domain.readings import GaugeFrame, Observation, Reading
 from slo_guard.domain.series import LabelSet
-from slo_guard.domain.verdicts import Reason, Verdict
+from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from tests.support import oracle_groups as groups
 from tests.support import oracle_measures as measures
-from tests.support.oracle_alerts import AlertBook, ExpectedTransition
+from tests.support.oracle_alerts import AlertBook, ExpectedFinal, ExpectedTransition, name_of
 from tests.support.oracle_history import History, Series, grouped, histories, matches
 from tests.support.oracle_measures import Span
 
@@ -25,7 +39,7 @@ from tests.support.oracle_measures import Span
 class Row:
     """What one ``by`` value of a KPI should show. ``reasons``: the first is the best one, any of them is right.
 
-    ``stands_in``: it stands for series that are not there, and leaves when they appear.
+    ``stands_in``: it stands for series that are not there, and leaves when they appear; ``broken``: for good.
     """
 
     labels: LabelSet
@@ -37,11 +51,12 @@ class Row:
     total: float | None = None
     since: float = 0.0
     stands_in: bool = False
+    broken: bool = False
 
 
 @dataclass
 class Outcome:
-    """One evaluation: rows by KPI and labels, and the transitions in no particular order."""
+    """One evaluation: rows by KPI (``sprint/id``) and labels, and the transitions in no particular order."""
 
     rows: dict[str, dict[LabelSet, Row]] = field(default_factory=dict)
     transitions: list[ExpectedTransition] = field(default_factory=list)
@@ -56,6 +71,8 @@ class Oracle:
         self.last_rows: dict[tuple[str, LabelSet], Row] = {}
         self.overdue: set[tuple[str, LabelSet]] = set()
         self.alerts = AlertBook()
+        self.closed: set[str] = set()
+        self.final_rows: dict[str, dict[LabelSet, Row]] = {}
 
     def evaluate(self, plan: Plan, observations: Iterable[Observation], now: float) -> Outcome:
         """Judge what ``plan`` says is due, given the observations that came since the last call."""
@@ -64,30 +81,123 @@ class Oracle:
         if self.evaluated_at is not None and now <= self.evaluated_at:
             return outcome
         self.evaluated_at = now
-        known = histories(self.observations)
+        for sprint in sorted(plan.sprints.values(), key=lambda sprint: sprint.end_at):
+            if sprint.end_at <= now and sprint.id not in self.closed:
+                self._close(sprint, plan, outcome)
+        left: set[str] = set()
+        for kpi, heirs in _handed_over(plan, now):
+            left.add(name_of(kpi))
+            outcome.transitions += self.alerts.hand_over(kpi, heirs.get(kpi.id), now)
+        seen = histories(self.observations)
         for kpi in plan.judged_now:
-            signed = any(known[name].sign_offs is not None for name in kpi.indicators if name in known)
-            rows = {row.labels: self._remembered(kpi, row, now, signed) for row in _judge(kpi, plan, known, now)}
-            for key in [key for key in self.last_rows if key[0] == kpi.id]:
-                del self.last_rows[key]
-            self.last_rows.update({(kpi.id, labels): row for labels, row in rows.items()})
-            outcome.rows[kpi.id] = rows
-            outcome.transitions += self.alerts.step(kpi, rows, now)
+            name = name_of(kpi)
+            if name in self.final_rows:
+                outcome.rows[name] = self.final_rows[name]
+            elif name not in left:
+                outcome.rows[name] = self._judge(kpi, plan, seen, now)
+                outcome.transitions += self.alerts.step(kpi, outcome.rows[name], now)
         return outcome
+
+    def _close(self, sprint: Sprint, plan: Plan, outcome: Outcome) -> None:
+        """Judge what ends with the sprint as of its end; whoever did not watch it has nothing to tell."""
+        end, kpis = sprint.end_at, [kpi for kpi in plan.kpis if kpi.sprint == sprint.id]
+        self.closed.add(sprint.id)
+        watched = any(self.alerts.evaluated_at.get(name_of(kpi), -math.inf) >= sprint.start_at for kpi in kpis)
+        if watched:
+            seen = histories(item for item in self.observations if item.seen_at <= end)
+        else:
+            seen = histories(item for item in self.observations if not _is_of_later(item, end))
+        stands = {kpi.id: self._rows(kpi, plan, seen, end) for kpi in kpis}
+        for kpi in kpis:
+            if not kpi.closes_with_sprint:
+                continue
+            name = name_of(kpi)
+            rows = outcome.rows[name] = self.final_rows[name] = self._judge(kpi, plan, seen, end)
+            if watched:
+                outcome.transitions += [*self.alerts.step(kpi, rows, end), *self.alerts.close(kpi, rows, end)]
+        if watched:
+            finals = tuple(_final(kpi, stands[kpi.id]) for kpi in kpis)
+            outcome.transitions.append(_closed(sprint, finals))
+
+    def _judge(self, kpi: KPI, plan: Plan, seen: dict[str, History], at: float) -> dict[LabelSet, Row]:
+        """Return the rows of a KPI and remember them."""
+        rows, name = self._rows(kpi, plan, seen, at), name_of(kpi)
+        for key in [key for key in self.last_rows if key[0] == name]:
+            del self.last_rows[key]
+        self.last_rows.update({(name, labels): row for labels, row in rows.items()})
+        self.overdue |= {(name, labels) for labels, row in rows.items() if row.reasons == (Reason.OVERDUE,)}
+        return rows
+
+    def _rows(self, kpi: KPI, plan: Plan, seen: dict[str, History], at: float) -> dict[LabelSet, Row]:
+        """Return the rows of a KPI, its condition considered."""
+        signed = any(seen[name].sign_offs is not None for name in kpi.indicators if name in seen)
+        ruled = self._ruled(kpi, plan, seen, at)
+        rows = {}
+        for row in _judge(kpi, plan, seen, at):
+            if ruled is not None:
+                row = Row(row.labels, ruled[0], (ruled[1],), stands_in=row.stands_in)  # noqa: PLW2901
+            rows[row.labels] = self._remembered(kpi, row, at, signed)
+        return rows
+
+    def _ruled(self, kpi: KPI, plan: Plan, seen: dict[str, History], at: float) -> tuple[Verdict, Reason] | None:
+        """Return what all rows are whatever their values: before the sprint, or by the condition."""
+        if at < plan.sprints[kpi.sprint].start_at:
+            return Verdict.INSUFFICIENT, Reason.BEFORE_SPRINT
+        if kpi.when is None:
+            return None
+        wanted = kpi.when
+        (condition,) = (other for other in plan.kpis if (other.sprint, other.id) == (kpi.sprint, wanted.kpi))
+        rows = self.final_rows.get(name_of(condition)) or self._rows(condition, plan, seen, at)
+        if any(row.reasons == (Reason.CONDITION_NOT_MET,) for row in rows.values()):
+            return Verdict.NOT_APPLICABLE, Reason.CONDITION_NOT_MET
+        unknown = [row for row in rows.values() if row.verdict in (Verdict.NO_DATA, Verdict.INSUFFICIENT)]
+        known = [row for row in rows.values() if row not in unknown]
+        if any(row.value != float(wanted.is_true) for row in known):
+            return Verdict.NOT_APPLICABLE, Reason.CONDITION_NOT_MET
+        return (Verdict.INSUFFICIENT, Reason.CONDITION_UNKNOWN) if unknown else None
 
     def _remembered(self, kpi: KPI, row: Row, now: float, signed: bool) -> Row:
         """Return the row with what only memory can tell: whether it was met too late, and since when it stands.
 
         Evidence (``signed``) carries the instant at which it was met itself, so it needs no memory.
         """
-        key = (kpi.id, row.labels)
-        if row.reasons == (Reason.OVERDUE,):
-            self.overdue.add(key)
+        key = (name_of(kpi), row.labels)
         if row.verdict in (Verdict.MET, Verdict.AT_RISK) and key in self.overdue and not signed:
             row = replace(row, verdict=Verdict.MET, reasons=(Reason.MET_LATE,))
         before = self.last_rows.get(key)
         since = before.since if before is not None and before.verdict is row.verdict else now
         return replace(row, since=since)
+
+
+def _is_of_later(item: Observation, end: float) -> bool:
+    return isinstance(item, Reading) and isinstance(item.frame, GaugeFrame) and item.frame.at > end
+
+
+def _handed_over(plan: Plan, now: float) -> Iterator[tuple[KPI, dict[str, KPI]]]:
+    """Yield the KPIs of sprints whose successor has started, with the successor's KPIs by id."""
+    for sprint in plan.sprints.values():
+        later = [other for other in plan.sprints.values() if other.start_at >= sprint.end_at]
+        following = min(later, key=lambda other: other.start_at, default=None)
+        if following is not None and following.start_at <= now:
+            heirs = {kpi.id: kpi for kpi in plan.kpis if kpi.sprint == following.id}
+            for kpi in plan.kpis:
+                if kpi.sprint == sprint.id and not kpi.closes_with_sprint:
+                    yield kpi, heirs
+
+
+def _final(kpi: KPI, rows: dict[LabelSet, Row]) -> ExpectedFinal:
+    worst = max(row.verdict for row in rows.values())
+    values = tuple(row.value for row in rows.values() if row.verdict is worst)
+    return ExpectedFinal(kpi.id, worst, values, len(rows))
+
+
+def _closed(sprint: Sprint, finals: tuple[ExpectedFinal, ...]) -> ExpectedTransition:
+    quiet, name = AlertState.INACTIVE, f"{sprint.id}/{SPRINT_CLOSE}"
+    worst = max(final.verdict for final in finals)
+    return ExpectedTransition(
+        name, (), AlertKind.BREACH, quiet, quiet, (Reason.SPRINT_CLOSED,), worst, None, sprint.start_at,
+        Severity.TICKET, sprint.end_at, finals,
+    )  # fmt: skip
 
 
 def _judge(kpi: KPI, plan: Plan, known: dict[str, History], now: float) -> list[Row]:
@@ -96,12 +206,8 @@ def _judge(kpi: KPI, plan: Plan, known: dict[str, History], now: float) -> list[
     selections = [kpi.source.of] if isinstance(kpi.source, Single) else [kpi.source.part, kpi.source.total]
     sides = [_groups(selection, kpi, known, span) for selection in selections]
     unseen = _unseen_reasons(known, selections)
-    before_sprint = span.start is not None and _is_sprint(kpi) and now < sprint.start_at
     rows = []
     for labels, stands_in in _row_labels(kpi, sides, known, span).items():
-        if before_sprint:
-            rows.append(Row(labels, Verdict.INSUFFICIENT, (Reason.BEFORE_SPRINT,), stands_in=stands_in))
-            continue
         parts = [side.get(labels, []) for side in sides]
         met_at = None
         if isinstance(kpi.source, RatioPair):
@@ -112,7 +218,9 @@ def _judge(kpi: KPI, plan: Plan, known: dict[str, History], now: float) -> list[
                 measured, met_at = groups.measure_evidence(kpi, labels, history, now)
             else:
                 measured = groups.measure_single(kpi, parts[0], history, span, unseen)
-        rows.append(replace(_verdict(kpi, labels, measured, met_at, now), stands_in=stands_in))
+        row = _verdict(kpi, labels, measured, met_at, now)
+        broken = row.verdict is Verdict.MISSED and _broken_for_good(kpi, row.value)
+        rows.append(replace(row, stands_in=stands_in, broken=broken))
     return rows
 
 
@@ -143,6 +251,8 @@ def _row_labels(
     found: dict[LabelSet, bool] = {}
     for history in (known.get(name) for name in kpi.indicators):
         for sign_off in (history.sign_offs or ()) if history else ():
+            if sign_off.when > span.now:
+                continue
             if isinstance(kpi.source, Single) and matches(sign_off.labels, kpi.source.of.where):
                 found[grouped(sign_off.labels, kpi.by)] = False
     for labels in {labels: None for side in sides for labels in side}:

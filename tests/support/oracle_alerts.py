@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slo_guard.domain.alerts import AlertKind
-from slo_guard.domain.kpi import KPI, NoDataThen, Severity
+from slo_guard.domain.kpi import KPI, NoDataThen, Reducer, Severity
+from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from tests.support.oracle_measures import meets
@@ -31,13 +32,26 @@ class ExpectedTransition:
     value: float | None
     active_at: float
     severity: Severity
+    at: float
+    finals: tuple[ExpectedFinal, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExpectedFinal:
+    """How a KPI ended; of several worst rows the value of any."""
+
+    kpi: str
+    verdict: Verdict
+    values: tuple[float | None, ...]
+    series: int
 
 
 @dataclass
 class OneAlert:
     """The state of one alert. ``held_since``: since when missing data has frozen it, its timers included.
 
-    ``stands_in``: its row stood for series that were not there.
+    ``stands_in``: its row stood for series that were not there. ``told``: the value that people heard last;
+    ``verdict``: that of its last row.
     """
 
     state: AlertState = AlertState.INACTIVE
@@ -45,6 +59,8 @@ class OneAlert:
     clear_since: float | None = None
     held_since: float | None = None
     stands_in: bool = False
+    told: float | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass
@@ -57,18 +73,18 @@ class AlertBook:
     def step(self, kpi: KPI, rows: dict[LabelSet, Row], now: float) -> list[ExpectedTransition]:
         """Take one evaluation's rows of a KPI and return what changed."""
         changed: list[ExpectedTransition] = []
-        previous = self.evaluated_at.get(kpi.id)
+        name = name_of(kpi)
+        previous = self.evaluated_at.get(name)
         longest = max(kpi.no_data.after_seconds, 1.5 * kpi.interval_seconds)
         unobserved = previous is not None and now - previous > longest
-        self.evaluated_at[kpi.id] = now
-        for key in [key for key in self.alerts if key[0] == kpi.id and key[1] not in rows]:
+        self.evaluated_at[name] = now
+        for key in [key for key in self.alerts if key[0] == name and key[1] not in rows]:
             alert = self.alerts.pop(key)
             if alert.state is not AlertState.INACTIVE:
-                changed.append(_ended(kpi, key, alert))
-        kinds = [AlertKind.BREACH] if kpi.warn_severity is Severity.NONE else [AlertKind.BREACH, AlertKind.RISK]
+                changed.append(_ended(kpi, key, alert, now))
         for labels, row in rows.items():
-            for kind in kinds:
-                alert = self.alerts.setdefault((kpi.id, labels, kind), OneAlert())
+            for kind in _kinds(kpi):
+                alert = self.alerts.setdefault((name, labels, kind), OneAlert())
                 before = alert.state
                 active_at = alert.active_at
                 alert.stands_in = row.stands_in
@@ -76,11 +92,13 @@ class AlertBook:
                     alert.active_at = now
                     alert.held_since = None if alert.held_since is None else now
                 _step(kpi, kind, alert, row, now)
+                alert.verdict = row.verdict
                 if alert.state is not before:
+                    alert.told = row.value
                     ended = alert.state is AlertState.INACTIVE
                     changed.append(
                         ExpectedTransition(
-                            kpi.id,
+                            name,
                             labels,
                             kind,
                             before,
@@ -90,20 +108,101 @@ class AlertBook:
                             row.value,
                             active_at if ended else alert.active_at,
                             _severity(kpi, kind),
+                            now,
                         )
                     )
+                elif kind is AlertKind.BREACH and alert.state is AlertState.FIRING and row.broken:
+                    changed += self._escalation(kpi, labels, alert, row, now)
         return changed
+
+    def _escalation(
+        self, kpi: KPI, labels: LabelSet, alert: OneAlert, row: Row, now: float
+    ) -> list[ExpectedTransition]:
+        """Tell again what is broken for good when it is worse by another limit."""
+        assert row.value is not None
+        assert kpi.objective is not None
+        told, alert.told = alert.told, row.value if alert.told is None else alert.told
+        limit = kpi.objective.bound if kpi.objective.upper is None else kpi.objective.upper
+        if told is None or (row.value <= told if limit <= 0 else row.value // limit <= told // limit):
+            return []
+        alert.told = row.value
+        firing = AlertState.FIRING
+        return [
+            ExpectedTransition(
+                name_of(kpi), labels, AlertKind.BREACH, firing, firing, (Reason.ESCALATED,), row.verdict, row.value,
+                alert.active_at, kpi.severity, now,
+            )
+        ]  # fmt: skip
+
+    def close(self, kpi: KPI, rows: dict[LabelSet, Row], end: float) -> list[ExpectedTransition]:
+        """End all alerts of a KPI that ends with its sprint."""
+        ended = []
+        for name, labels, kind in [key for key in self.alerts if key[0] == name_of(kpi)]:
+            alert, row = self.alerts.pop((name, labels, kind)), rows[labels]
+            if alert.state is not AlertState.INACTIVE:
+                ended.append(_over(kpi, labels, kind, alert, (row.verdict, row.value), end))
+        return ended
+
+    def hand_over(self, kpi: KPI, heir: KPI | None, now: float) -> list[ExpectedTransition]:
+        """Move the alerts of a KPI that is judged no more to that of the next sprint, or end them."""
+        changed = []
+        for name, labels, kind in [key for key in self.alerts if key[0] == name_of(kpi)]:
+            alert = self.alerts.pop((name, labels, kind))
+            if alert.state is AlertState.INACTIVE:
+                continue
+            if heir is None or not _takes_over(heir, labels, kind, alert):
+                changed.append(_over(kpi, labels, kind, alert, None, now))
+                continue
+            self.alerts[name_of(heir), labels, kind] = alert
+            if alert.state is AlertState.FIRING:
+                changed.append(_carried(heir, labels, kind, alert, now))
+        return changed
+
+
+def name_of(kpi: KPI) -> str:
+    """Return what tells KPIs of one id in two sprints apart."""
+    return f"{kpi.sprint}/{kpi.id}"
+
+
+def _kinds(kpi: KPI) -> list[AlertKind]:
+    return [AlertKind.BREACH] if kpi.warn_severity is Severity.NONE else [AlertKind.BREACH, AlertKind.RISK]
+
+
+def _takes_over(heir: KPI, labels: LabelSet, kind: AlertKind, alert: OneAlert) -> bool:
+    """Whether the next sprint's KPI raises such alerts; one without labels is only that nothing is known of any."""
+    of_no_series = not labels and bool(heir.by)
+    unsigned = heir.type is IndicatorType.BOOL and heir.measure.reducer is Reducer.LAST
+    unknown = alert.verdict is Verdict.NO_DATA or unsigned
+    return heir.objective is not None and kind in _kinds(heir) and (unknown or not of_no_series)
+
+
+def _over(
+    kpi: KPI, labels: LabelSet, kind: AlertKind, alert: OneAlert, last: tuple[Verdict, float | None] | None, at: float
+) -> ExpectedTransition:
+    verdict, value = last or (None, None)
+    return ExpectedTransition(
+        name_of(kpi), labels, kind, alert.state, AlertState.INACTIVE, (Reason.SPRINT_CLOSED,), verdict, value,
+        alert.active_at, _severity(kpi, kind), at,
+    )  # fmt: skip
+
+
+def _carried(heir: KPI, labels: LabelSet, kind: AlertKind, alert: OneAlert, now: float) -> ExpectedTransition:
+    firing = AlertState.FIRING
+    return ExpectedTransition(
+        name_of(heir), labels, kind, firing, firing, (Reason.CARRIED_OVER,), None, None, alert.active_at,
+        _severity(heir, kind), now,
+    )  # fmt: skip
 
 
 def _severity(kpi: KPI, kind: AlertKind) -> Severity:
     return kpi.severity if kind is AlertKind.BREACH else kpi.warn_severity
 
 
-def _ended(kpi: KPI, key: tuple[str, LabelSet, AlertKind], alert: OneAlert) -> ExpectedTransition:
+def _ended(kpi: KPI, key: tuple[str, LabelSet, AlertKind], alert: OneAlert, now: float) -> ExpectedTransition:
     """Return the end of an alert whose row is gone: its series was forgotten, or the KPI has series after all."""
-    _, labels, kind = key
+    name, labels, kind = key
     return ExpectedTransition(
-        kpi.id,
+        name,
         labels,
         kind,
         alert.state,
@@ -113,17 +212,23 @@ def _ended(kpi: KPI, key: tuple[str, LabelSet, AlertKind], alert: OneAlert) -> E
         None,
         alert.active_at,
         _severity(kpi, kind),
+        now,
     )
 
 
 def _end_reasons(kpi: KPI, row: Row) -> tuple[Reason, ...]:
     if row.verdict is Verdict.NO_DATA:
         return (Reason.NO_DATA_IS_OK,)
+    if row.reasons == (Reason.CONDITION_NOT_MET,):
+        return row.reasons
     return (Reason.RECOVERED,) if row.verdict is Verdict.MET else (Reason.NO_LONGER_JUDGED, Reason.RECOVERED)
 
 
 def _step(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> None:
     if _is_frozen(kpi, kind, alert, row, now):
+        return
+    if row.reasons == (Reason.CONDITION_NOT_MET,):
+        alert.state, alert.clear_since = AlertState.INACTIVE, None
         return
     if _condition(kpi, kind, alert, row):
         alert.clear_since = None
@@ -143,9 +248,12 @@ def _step(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> N
 def _is_frozen(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float) -> bool:
     """Whether missing data leaves the alert as it is: while it is held, and what it says of a risk at all times.
 
+    So does it when nobody knows whether the KPI applies.
+
     No time passes for it meanwhile: afterwards it has waited, or been clear, as long as before.
     """
-    frozen = kpi.objective is not None and row.verdict is Verdict.NO_DATA and _freezes(kpi, kind, row, now)
+    held = row.verdict is Verdict.NO_DATA and _freezes(kpi, kind, row, now)
+    frozen = kpi.objective is not None and (held or row.reasons == (Reason.CONDITION_UNKNOWN,))
     if frozen:
         alert.held_since = now if alert.held_since is None else alert.held_since
     elif alert.held_since is not None:

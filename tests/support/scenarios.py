@@ -27,6 +27,8 @@ from slo_guard.domain.kpi import (
     Selection,
     Severity,
     Single,
+    Sprint,
+    When,
 )
 from slo_guard.domain.readings import CollectionFailure, Evidence, GaugeFrame, IndicatorType, Observation
 from slo_guard.domain.series import LabelSet
@@ -51,7 +53,7 @@ _MEASURES = {
     "gauge": ["last", "min over {}", "max over {}", "mean over {}", "delta over {}"],
     "percentile": ["last", "min over {}", "max over {}"],
     "bool": ["last", "min over {}", "max over {}", "total over {}"],
-    "counter": ["increase over {}", "total over {}"],
+    "counter": ["increase over {}", "total over {}", "increase over sprint"],
     "ratio": ["ratio over {}"],
     "evidence": ["last"],
 }
@@ -77,11 +79,12 @@ class Scenario:
 
     def __repr__(self) -> str:
         told = [_told(item) for item in self.observations]
-        sprint = next(iter(self.plan.sprints.values()))
-        window = f"sprint: {sprint.start_at - T0:g} to {sprint.end_at - T0:g}"
+        windows = [
+            f"{sprint.id}: {sprint.start_at - T0:g} to {sprint.end_at - T0:g}" for sprint in self.plan.sprints.values()
+        ]
         kpis = [_kpi_told(kpi) for kpi in self.plan.kpis]
         times = " ".join(f"{now - T0:g}" for now in self.evaluations)
-        return "\n  ".join(["Scenario", window, *kpis, *told, f"evaluated at {times}"])
+        return "\n  ".join(["Scenario", *windows, *kpis, *told, f"evaluated at {times}"])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - hypothesis passes both
         """Have hypothesis print the story instead of the constructor calls."""
@@ -97,7 +100,7 @@ def _kpi_told(kpi: KPI) -> str:
         if name.endswith("_at"):
             value = f"{value - T0:g}"
         parts.append(f"{name}={value.text if isinstance(value, Objective) else value}")
-    return f"{kpi.id}: {kpi.measure.text} {' '.join(parts)}"
+    return f"{kpi.sprint}/{kpi.id}: {kpi.measure.text} {' '.join(parts)}"
 
 
 def _told(item: Observation) -> str:
@@ -123,15 +126,72 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     seen = [T0 + offset for offset in accumulate(ticks)]
     start = T0 + draw(st.sampled_from([0, -600, 90, 200]))
     sprint = a_sprint(start, start + draw(st.sampled_from([12 * 86_400, 600, 1_230])))
-    count = draw(st.integers(1, 3))
-    kpis = [draw(_kpis(family, f"kpi_{number}")) for number in range(count)]
+    count = draw(st.integers(2 if family in ("bool", "evidence") else 1, 3))
+    kpis = [draw(_kpis(family, f"kpi_{number}", sprint)) for number in range(count)]
     # A group of series that lack all `by` labels has the labels of the row that stands for no series at all.
     pool = NAMED if any(kpi.by for kpi in kpis) else NAMED + NAMELESS
     observations: list[Observation] = []
     for name in ("part", "total") if family == "ratio" else ("a",):
         observations += draw(_evidence(name, pool, seen) if family == "evidence" else _frames(family, name, pool, seen))
     observations.sort(key=lambda item: item.seen_at)
-    return Scenario(a_plan(*kpis, sprint=sprint), tuple(observations), draw(_evaluations(seen[-1])))
+    evaluations = draw(_evaluations(seen[-1]))
+    if family in ("bool", "evidence") and draw(st.integers(0, 3)) > 0:
+        kpis = draw(_conditions(family, kpis, sprint, evaluations))
+    plan = a_plan(*kpis, sprint=sprint)
+    if sprint.end_at < T0 + 86_400 and draw(st.booleans()):
+        plan = draw(_followed(plan, sprint))
+    return Scenario(plan, tuple(observations), evaluations)
+
+
+@st.composite
+def _conditions(
+    draw: st.DrawFn, family: str, kpis: list[KPI], sprint: Sprint, evaluations: tuple[float, ...]
+) -> list[KPI]:
+    """Let KPIs depend on a truth among them, or on a KPI before them that depends on one."""
+    first_good = next((now for now in evaluations if now >= sprint.start_at and now % 120 == 0), sprint.end_at)
+    if family == "bool" and first_good >= sprint.end_at:
+        # What a gauge was at the end of a sprint that nobody watched is not told from what it became since.
+        return kpis
+    found: list[KPI] = []
+    for kpi in kpis:
+        truths = [other.id for other in found if other.type is IndicatorType.BOOL and other.measure.text == "last"]
+        if truths and draw(st.integers(0, 3)) > 0:
+            found.append(replace(kpi, when=When(draw(st.sampled_from(truths)), draw(st.booleans()))))
+        else:
+            found.append(kpi)
+    return found if draw(st.booleans()) else [*found[1:], *found[:1]]
+
+
+@st.composite
+def _followed(draw: st.DrawFn, plan: Plan, sprint: Sprint) -> Plan:
+    """Add the sprint that follows, in which KPIs go on under other rules, without an objective, or not at all."""
+    start = sprint.end_at + draw(st.sampled_from([0, 0, 30, 60, 90, 400]))
+    following = a_sprint(start, start + draw(st.sampled_from([12 * 86_400, 300])), "sprint-41")
+    heirs = []
+    for kpi in plan.kpis:
+        heir = replace(
+            kpi,
+            sprint=following.id,
+            interval_seconds=draw(st.sampled_from([30.0, 60.0])),
+            for_seconds=draw(st.sampled_from([kpi.for_seconds, 0.0, 130.0])),
+            warn_severity=draw(st.sampled_from([kpi.warn_severity, Severity.NONE])),
+            due_at=draw(st.sampled_from([None, following.end_at])) if kpi.due_at is not None else None,
+            checkpoint_at=None,
+        )
+        match draw(st.integers(0, 5)):
+            case 0:
+                continue
+            case 1:
+                heir = replace(heir, objective=None, warn=None, resolve=None, due_at=None)
+            case 2 if heir.objective is not None and heir.objective.op in (*_UP, *_DOWN):
+                heir = replace(heir, objective=replace(heir.objective, bound=heir.objective.bound + 1))
+            case _:
+                pass
+        heirs.append(heir)
+    kept = {heir.id for heir in heirs}
+    heirs = [replace(heir, when=None) if heir.when and heir.when.kpi not in kept else heir for heir in heirs]
+    ordered = (*heirs, *plan.kpis) if draw(st.booleans()) else (*plan.kpis, *heirs)
+    return replace(plan, sprints={sprint.id: sprint, following.id: following}, kpis=ordered)
 
 
 @st.composite
@@ -296,7 +356,7 @@ def _evidence(draw: st.DrawFn, name: str, pool: list[LabelSet], seen: list[float
 
 
 @st.composite
-def _kpis(draw: st.DrawFn, family: str, kpi_id: str) -> KPI:
+def _kpis(draw: st.DrawFn, family: str, kpi_id: str, sprint: Sprint) -> KPI:
     measure = draw(st.sampled_from(_MEASURES[family])).format(
         draw(st.sampled_from(["5m", "sprint", "1m", "10m", "sprint"]))
     )
@@ -331,8 +391,15 @@ def _kpis(draw: st.DrawFn, family: str, kpi_id: str) -> KPI:
     if measure.startswith(("increase", "delta")) and draw(st.integers(0, 3)) == 3:
         fields["baseline"] = float(draw(st.integers(0, 3)))
     fields |= draw(_objectives(family, measure))
+    if measure == "increase over sprint" and draw(st.integers(0, 3)) > 0:
+        # One that breaks its limit for good, and then gets worse.
+        limit = draw(st.sampled_from([0.0, 1.0, 2.0]))
+        fields |= {"objective": an_objective(Op.AT_MOST, limit), "baseline": 0.0, "min_coverage": 0.0, "expect": ()}
+        fields |= {"warn": None, "resolve": None}
     if fields.get("objective") and draw(st.integers(0, 3)) == 3:
         fields["due_at"] = T0 + 30.0 * draw(st.integers(0, 20))
+        if draw(st.integers(0, 2)) == 2:
+            fields["due_at"] = sprint.end_at
         if draw(st.booleans()):
             fields["checkpoint_at"] = fields["due_at"] - draw(st.sampled_from([60.0, 100.0, 300.0]))
     kpi = a_kpi(kpi_id, measure, **fields)

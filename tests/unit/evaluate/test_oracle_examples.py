@@ -23,6 +23,7 @@ from tests.support.builders import (
     labels,
 )
 from tests.support.oracle import Oracle, Row
+from tests.support.oracle_alerts import name_of
 
 T = SPRINT_START + 86_400.0
 FS, PREDICTIVE = labels("system=fs"), labels("system=predictive")
@@ -31,7 +32,9 @@ FS, PREDICTIVE = labels("system=fs"), labels("system=predictive")
 def rows(kpi: KPI, observations: Sequence[Observation], now: float = T) -> dict[str, Row]:
     """Judge once and return the rows by their labels' text."""
     outcome = Oracle().evaluate(a_plan(kpi), observations, now)
-    return {",".join(f"{name}={value}" for name, value in row.labels): row for row in outcome.rows[kpi.id].values()}
+    return {
+        ",".join(f"{name}={value}" for name, value in row.labels): row for row in outcome.rows[name_of(kpi)].values()
+    }
 
 
 def only(kpi: KPI, observations: Sequence[Observation], now: float = T) -> Row:
@@ -250,7 +253,7 @@ def test_a_sprint_window_ends_with_the_sprint():
     kpi = a_kpi(measure="max over sprint", objective=AT_MOST_5)
     frames = [a_frame("a", T - 60, 1.0), a_frame("a", T + 60, 9.0)]
 
-    (row,) = Oracle().evaluate(a_plan(kpi, sprint=sprint), frames, T + 120).rows["kpi"].values()
+    (row,) = Oracle().evaluate(a_plan(kpi, sprint=sprint), frames, T + 120).rows["sprint-40/kpi"].values()
 
     assert row.value == 1.0
 
@@ -261,7 +264,7 @@ def test_an_unmet_goal_is_not_due_then_at_risk_then_overdue_then_met_late():
     oracle, seen = Oracle(), []
     for number, value in enumerate([1, 1, 1, 2]):
         now = T + 60 * number
-        (row,) = oracle.evaluate(a_plan(kpi), [a_frame("a", now, value)], now).rows["kpi"].values()
+        (row,) = oracle.evaluate(a_plan(kpi), [a_frame("a", now, value)], now).rows["sprint-40/kpi"].values()
         seen.append((row.verdict, row.reasons[0]))
 
     assert seen == [
@@ -364,7 +367,7 @@ def test_a_gap_between_evaluations_restarts_the_wait():
     late = oracle.evaluate(a_plan(kpi), [a_frame("a", T + 700, 9.0)], T + 700)
 
     assert late.transitions == []
-    assert oracle.alerts.alerts["kpi", (), AlertKind.BREACH].active_at == T + 700
+    assert oracle.alerts.alerts["sprint-40/kpi", (), AlertKind.BREACH].active_at == T + 700
 
 
 def test_a_forgotten_series_ends_its_alert_as_gone():
