@@ -181,8 +181,12 @@ class Input:
         if self.folds_first:
             return self.observed.within(start, now, 1 + groups)[1:] / length
         shares = self.observed.within(start, now, 1 + len(self.rows))[1:] / length
-        living = folding.reduce(np.where(fresh, shares, np.nan), Combine.MIN)
-        return np.where(np.isnan(living), folding.reduce(shares, Combine.MIN), living)
+        found = folding.reduce(np.where(fresh, shares, np.nan), Combine.MIN)
+        for rows in (~np.isnan(self.latest_at), np.ones(len(shares), dtype=bool)):
+            # Without a fresh row those that ever had a sample; one that is only listed says nothing of the others.
+            if np.isnan(found).any():
+                found = np.where(np.isnan(found), folding.reduce(np.where(rows, shares, np.nan), Combine.MIN), found)
+        return found
 
     def _take_frame(self, frame: GaugeFrame, seen_at: float) -> None:
         known = len(self.rows)

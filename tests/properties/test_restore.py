@@ -1,22 +1,27 @@
-"""A run that is stopped at a random point and restored gives what an undisturbed run gives.
+"""A run that is stopped at random points and restored gives what an undisturbed run gives, and what backtest gives.
 
 ``SLO_GUARD_SEED`` repeats a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 from slo_guard.clock import from_unix
+from slo_guard.domain.alerts import Transition
 from slo_guard.domain.kpi import Selection, Single
 from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation
 from slo_guard.domain.readings import Observation
 from slo_guard.domain.verdicts import SeriesVerdict, VerdictFrame
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
+from slo_guard.replay.backtest import backtest
+from slo_guard.replay.steps import grid
 from tests.support.builders import a_failure, a_frame, a_kpi, a_plan, an_objective, labels, numbered
 from tests.support.scenarios import T0, Scenario, scenarios
 from tests.support.seeds import SEED, announce_seed
@@ -44,18 +49,18 @@ def _kept(persisted: PersistedEvaluation, record: EvaluationRecord) -> Persisted
     )
 
 
-def _run(scenario: Scenario, stop_after: int | None) -> list[Evaluation]:
-    """Evaluate a scenario; after evaluation number ``stop_after`` go on with a restored state."""
+def _run(scenario: Scenario, instants: Sequence[float], stops: AbstractSet[int]) -> list[Evaluation]:
+    """Evaluate a scenario at ``instants``; after the evaluations with the numbers ``stops`` go on with a restored state."""
     state, persisted = EvaluationState.fresh(), PersistedEvaluation(None, 0, 0, {}, {}, {})
     stored = numbered(scenario.observations)
     results = []
-    for number, now in enumerate(scenario.evaluations):
+    for number, now in enumerate(instants):
         new = [item for item in stored if item.id > state.reading_cursor and item.observation.seen_at <= now]
         result = evaluate(scenario.plan.due_at(now), new, state, from_unix(now))
         results.append(result)
         if not result.skipped:
             persisted = _kept(persisted, result.record)
-        if number == stop_after:
+        if number in stops:
             known = [item for item in stored if item.id <= persisted.reading_cursor]
             state = EvaluationState.restored(scenario.plan, persisted, known)
     return results
@@ -86,19 +91,61 @@ def _number(value: float | None) -> float:
 def test_stopping_and_restoring_anywhere_changes_no_verdict_and_no_transition(scenario: Scenario, data: st.DataObject):
     """A deployment in the middle of an incident must neither page twice nor forget to page."""
     note(f"SLO_GUARD_SEED={SEED}")
-    stop_after = data.draw(st.integers(0, max(0, len(scenario.evaluations) - 1)))
+    stops = data.draw(st.sets(st.integers(0, max(0, len(scenario.evaluations) - 1)), min_size=1))
 
-    straight, stopped = _run(scenario, None), _run(scenario, stop_after)
+    straight, stopped = _run(scenario, scenario.evaluations, set()), _run(scenario, scenario.evaluations, stops)
 
     for one, other in zip(straight, stopped, strict=True):
         assert [_shown(frame) for frame in one.verdicts] == [_shown(frame) for frame in other.verdicts]
-        assert _told(one) == _told(other)
+        assert _told(one.transitions) == _told(other.transitions)
 
 
-def _told(result: Evaluation) -> list[tuple[object, ...]]:
+@seed(SEED)
+@settings(
+    max_examples=150,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+@given(scenario=scenarios(), data=st.data())
+def test_backtest_tells_what_a_daemon_told_that_was_stopped_and_started(scenario: Scenario, data: st.DataObject):
+    """What was tested is what pages: through a sprint's end as well, wherever a deployment falls."""
+    note(f"SLO_GUARD_SEED={SEED}")
+    stored = numbered(scenario.observations)
+    first_seen: dict[str, float] = {}
+    for item in stored:
+        for indicator in item.observation.indicators:
+            first_seen.setdefault(indicator, item.observation.seen_at)
+    # From where nothing is awaited any more: a recording that begins is a matter of its own.
+    start = T0 + 120.0 * math.ceil((max(first_seen.values(), default=T0) - T0) / 120.0)
+    end = max(start, *scenario.evaluations)
+    instants = list(grid(scenario.plan, start, end))
+    stops = data.draw(st.sets(st.integers(0, max(0, len(instants) - 1))))
+
+    told = backtest(scenario.plan, stored, start, end)
+
+    lived = [each for result in _run(scenario, instants, stops) for each in result.transitions]
+    assert _told(told) == _told(lived)
+
+
+def _told(transitions: Iterable[Transition]) -> list[tuple[object, ...]]:
     return sorted(
-        (each.key.kpi, each.key.labels, each.key.kind, each.from_state, each.to_state, each.reason, each.active_at)
-        for each in result.transitions
+        (
+            each.at,
+            each.key.sprint,
+            each.key.kpi,
+            each.key.labels,
+            each.key.kind,
+            each.from_state,
+            each.to_state,
+            each.reason,
+            each.active_at,
+            _number(each.value),
+            each.carried_from or "",
+            [(final.kpi, final.verdict, final.reason, _number(final.value), final.series) for final in each.finals],
+        )
+        for each in transitions
     )
 
 
