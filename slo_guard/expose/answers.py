@@ -71,7 +71,10 @@ class SeriesAnswer(BaseModel):
 
 
 class KpiAnswer(BaseModel):
-    """One KPI: its worst verdict (null before it is first judged), counts by verdict, and its worst series first."""
+    """One KPI: its worst verdict (null before it is first judged), counts by verdict, and its worst series first.
+
+    ``final``: its sprint is over, and this is how it ended.
+    """
 
     kpi: str
     title: str
@@ -88,6 +91,7 @@ class KpiAnswer(BaseModel):
     place: str | None
     at: str | None
     verdict: VerdictName | None
+    final: bool
     counts: dict[str, int]
     series_total: int
     truncated: bool
@@ -173,6 +177,7 @@ def kpi_answer(kpi: KPI, frame: VerdictFrame | None, limit: int) -> dict[str, An
         "place": f"{kpi.place.file}:{kpi.place.line}" if kpi.place else None,
         "at": iso(frame.at) if frame else None,
         "verdict": frame.worst.label if frame else None,
+        "final": frame is not None and frame.final,
         "counts": {verdict.label: count for verdict, count in frame.counts().items()} if frame else {},
         "series_total": total,
         "truncated": len(rows) < total,

@@ -126,13 +126,13 @@ def _api(holder: SnapshotHolder) -> APIRouter:
 
     @router.get("/kpis/{kpi}", response_model=KpiAnswer)
     def one_kpi(kpi: str, sprint: str | None = None, limit: Limit = 1000) -> Response:
-        """Return one KPI; of several sprints that have it the last one in the plan, unless ``sprint`` names another."""
+        """Return one KPI; of several sprints that have it the last that has started, unless ``sprint`` names one."""
         snapshot = current()
         found = [item for item in snapshot.kpis if item.id == kpi and sprint in (None, item.sprint)]
         if not found:
             where = "" if sprint is None else f" in {sprint!r}"
             raise HTTPException(404, f"no KPI {kpi!r} is guarded{where}; GET /api/v1/kpis lists all")
-        chosen = found[-1]
+        chosen = ([item for item in found if not snapshot.is_upcoming(item.sprint)] or found)[-1]
         return _json(kpi_answer(chosen, snapshot.frames.get((chosen.sprint, chosen.id)), limit))
 
     @router.get("/alerts", response_model=AlertsAnswer)

@@ -41,7 +41,10 @@ class SeriesView:
 
 @dataclass(frozen=True, slots=True)
 class KpiView:
-    """One KPI; ``badge`` is None before it is first judged, ``more`` counts the series that are not listed."""
+    """One KPI; ``badge`` is None before it is first judged, ``more`` counts the series that are not listed.
+
+    ``final``: its sprint is over, and this is how it ended.
+    """
 
     anchor: str
     id: str
@@ -55,6 +58,7 @@ class KpiView:
     owner: str
     runbook: str | None
     place: str
+    final: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +93,14 @@ class AlertView:
 
 @dataclass(frozen=True, slots=True)
 class SprintView:
-    """A sprint's head line."""
+    """A sprint's head line; ``state`` is ``closed``, ``upcoming``, or empty while it runs."""
 
     id: str
     title: str
     dates: str
     days: str
     timezone: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,12 @@ def page_view(snapshot: Snapshot, now: float) -> PageView:
     kpis = {(kpi.sprint, kpi.id): kpi for kpi in plan.kpis}
     calendars = {sprint.id: _Calendar(sprint.timezone, now) for sprint in plan.sprints.values()}
     general = next(iter(calendars.values()), _Calendar("UTC", now))
-    worst = Counter(frame.worst for key, frame in snapshot.frames.items() if key in kpis)
+    judged = [key for key in kpis if key in snapshot.frames and not snapshot.is_upcoming(key[0])]
+    worst = Counter(snapshot.frames[key].worst for key in judged)
     states = Counter(int(alert.state) for alert in snapshot.alerts.values())
     shown = loudest_alerts(snapshot, ALERTS_SHOWN)
     return PageView(
-        sprints=tuple(_sprint(sprint, calendars[sprint.id]) for sprint in plan.sprints.values()),
+        sprints=tuple(_sprint(sprint, calendars[sprint.id], snapshot) for sprint in plan.sprints.values()),
         counts=tuple((badge(verdict), worst[verdict]) for verdict in sorted(worst, reverse=True)),
         alerts=tuple(
             _alert(
@@ -151,6 +152,7 @@ def _kpi(kpi: KPI, frame: VerdictFrame | None, alerts: Mapping[AlertKey, Alert],
         owner=kpi.owner,
         runbook=web_link(kpi.runbook_url),
         place=f"{kpi.place.file}:{kpi.place.line}" if kpi.place else "",
+        final=frame is not None and frame.final,
     )
 
 
@@ -221,7 +223,8 @@ def _source(source: SourceStatus, calendar: _Calendar) -> SourceView:
     )
 
 
-def _sprint(sprint: Sprint, calendar: _Calendar) -> SprintView:
+def _sprint(sprint: Sprint, calendar: _Calendar, snapshot: Snapshot) -> SprintView:
+    state = "closed" if snapshot.at >= sprint.end_at else "upcoming" if snapshot.is_upcoming(sprint.id) else ""
     start, end = sprint.start, sprint.end
     year = f" {end.year}"
     first = f"{start.day} {start:%b}" + (f" {start.year}" if start.year != end.year else "")
@@ -231,6 +234,7 @@ def _sprint(sprint: Sprint, calendar: _Calendar) -> SprintView:
         dates=f"{first} to {end.day} {end:%b}{year}",
         days=_days(sprint, calendar),
         timezone=sprint.timezone,
+        state=state,
     )
 
 

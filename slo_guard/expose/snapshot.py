@@ -71,6 +71,10 @@ class Snapshot:
         """The KPIs of the rule files; what is built in shows among the sources, and by its alerts."""
         return tuple(kpi for kpi in self.plan.kpis if kpi.id != COLLECTOR_UP)
 
+    def is_upcoming(self, sprint: str) -> bool:
+        """Whether a sprint has not started: nothing of it has been judged."""
+        return sprint in self.plan.sprints and self.at < self.plan.sprints[sprint].start_at
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Published:

@@ -13,7 +13,7 @@ from slo_guard.domain.kpi import Place
 from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
 from slo_guard.expose.answers import AlertsAnswer, KpiAnswer, KpisAnswer, VerdictName
 from slo_guard.expose.snapshot import ReloadOutcome
-from tests.support.builders import a_kpi, a_plan, an_objective, labels
+from tests.support.builders import SPRINT_END, a_kpi, a_plan, a_sprint, an_objective, labels
 from tests.support.pictures import NAN, NOW, a_snapshot, an_alert, verdict_frame
 from tests.support.serving import serving
 
@@ -235,6 +235,24 @@ class TestKpis:
             named = requests.get(f"{base}/api/v1/kpis/sev1?sprint=sprint-39", timeout=5).json()
 
         assert (latest["sprint"], named["sprint"]) == ("sprint-40", "sprint-39")
+
+    def test_a_sprint_that_has_not_begun_does_not_stand_before_the_one_that_runs(self):
+        """Next sprint's rules are loaded days before it."""
+        frames = [verdict_frame(SEV1, 1.0), verdict_frame(replace(SEV1, sprint="sprint-41"), 0.0)]
+        shown = a_snapshot(frames)
+        sprints = {each.id: each for each in (a_sprint(), a_sprint(SPRINT_END, SPRINT_END + 60, "sprint-41"))}
+        with serving(replace(shown, plan=replace(shown.plan, sprints=sprints))) as base:
+            answer = requests.get(f"{base}/api/v1/kpis/sev1", timeout=5).json()
+
+        assert answer["sprint"] == "sprint-40"
+
+    def test_a_kpi_whose_sprint_is_over_is_marked_as_final(self):
+        """Who reads last sprint's numbers must not take them for this one's."""
+        frames = [replace(verdict_frame(SEV1, 1.0), final=True), verdict_frame(P95, 1.0)]
+        with serving(a_snapshot(frames)) as base:
+            listed = requests.get(f"{base}/api/v1/kpis", timeout=5).json()["kpis"]
+
+        assert {each["kpi"]: each["final"] for each in listed} == {"sev1": True, "ga_e2e_p95": False}
 
     @pytest.mark.parametrize(
         ("path", "status", "detail"),

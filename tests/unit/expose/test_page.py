@@ -18,7 +18,7 @@ from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
 from slo_guard.expose.page import Page
 from slo_guard.expose.page_view import page_view, web_link
 from slo_guard.expose.snapshot import ReloadOutcome, SourceError, SourceStatus
-from tests.support.builders import SPRINT_END, SPRINT_START, a_kpi, a_plan, an_objective, labels
+from tests.support.builders import SPRINT_END, SPRINT_START, a_kpi, a_plan, a_sprint, an_objective, labels
 from tests.support.pictures import NAN, NOW, a_snapshot, an_alert, verdict_frame
 from tests.support.serving import serving
 
@@ -216,6 +216,26 @@ def test_a_sign_off_reads_as_true_or_false():
 def test_the_days_of_the_sprint_are_counted_in_its_zone(now, words):
     """Midnight in Denver decides, not midnight in London."""
     assert page_view(breached(), now).sprints[0].days == words
+
+
+def test_a_sprint_that_is_over_and_one_that_has_not_begun_are_marked():
+    """How the last sprint ended, and what the next one will ask for, are not how things stand now."""
+    over = replace(verdict_frame(P95, 1.31, Verdict.MISSED), final=True)
+    coming = verdict_frame(replace(P95, sprint="sprint-41"), NAN, Verdict.INSUFFICIENT)
+    sprints = {each.id: each for each in (a_sprint(), a_sprint(SPRINT_END + 60, SPRINT_END + 86_400, "sprint-41"))}
+    shown = a_snapshot([over, coming])
+    shown = replace(shown, at=SPRINT_END, plan=replace(shown.plan, sprints=sprints))
+
+    view = page_view(shown, SPRINT_END)
+
+    assert [(sprint.id, sprint.state) for sprint in view.sprints] == [
+        ("sprint-40", "closed"),
+        ("sprint-41", "upcoming"),
+    ]
+    assert [(badge.word, number) for badge, number in view.counts] == [("missed", 1)]
+    assert [kpi.final for lane in view.lanes for kpi in lane.kpis] == [True, False]
+    assert "Sprint 40 closed" in text_of(shown, SPRINT_END)
+    assert "at most 1.16 final" in text_of(shown, SPRINT_END)
 
 
 @pytest.mark.parametrize(
