@@ -212,7 +212,7 @@ def silences(draw: st.DrawFn) -> Scenario:
         observations.append(a_failure("a", at) if tick == failed else a_frame("a", at, rows))
     kpis = []
     for number in range(2):
-        kpi = draw(_kpis(family, f"kpi_{number}"))
+        kpi = draw(_kpis(family, f"kpi_{number}", a_sprint()))
         no_data = replace(kpi.no_data, after_seconds=draw(st.sampled_from([60.0, 60.0, 120.0])))
         kpis.append(replace(kpi, by=by, expect=(), source=Single(Selection("a")), no_data=no_data))
     return Scenario(a_plan(*kpis), tuple(observations), tuple(T0 + 30.0 * step for step in range(len(seen) + 4)))
