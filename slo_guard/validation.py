@@ -121,7 +121,8 @@ def leave_out(document: dict[str, Any], fault: Problem) -> bool:
     if not fault.unknown or len(fault.path) == 1:
         return document.pop(str(fault.path[0]), None) is not None
     top = str(fault.path[0])
-    document[top] = _without(document.get(top), fault.path[1:])
+    if top in document:
+        document[top] = _without(document[top], fault.path[1:])
     return True
 
 

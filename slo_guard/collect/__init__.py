@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slo_guard.collect.evidence import EvidenceOptions, build_evidence
+from slo_guard.collect.file import FileOptions, build_file
 from slo_guard.collect.json_api import JsonOptions, build_json
 from slo_guard.collect.options import CollectorOptions
 from slo_guard.collect.prometheus import PrometheusOptions, build_prometheus
@@ -39,5 +40,6 @@ COLLECTORS: Mapping[str, CollectorType] = {
     "json": CollectorType(JsonOptions, build_json),
     "sql": CollectorType(SqlOptions, build_sql),
     "evidence": CollectorType(EvidenceOptions, build_evidence),
+    "file": CollectorType(FileOptions, build_file),
 }
 """Collectors by the name that the config uses."""

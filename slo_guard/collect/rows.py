@@ -7,13 +7,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from slo_guard.collect.frames import Rejections, SeriesLayout, labels_text, layout_of, to_base
+from slo_guard.collect.frames import Rejections, SeriesLayout, labels_text, layout_of, layout_within, to_base
 from slo_guard.collect.options import RowIndicatorOptions
 from slo_guard.domain.readings import EventBatch, FloatArray, Frame, GaugeFrame, IntArray, Reading
 from slo_guard.domain.series import EMPTY_INDEX, LabelSet, SeriesIndex
 
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _LONGEST_LABEL = 1000
+_MOST_OTHER_SERIES = 8
+_FEW_SERIES = 128
 
 
 def row_labels(labels: Mapping[str, object]) -> LabelSet:
@@ -85,9 +87,20 @@ class RowTable:
         self._value = array("d")
         self._row = array("q")
         self._rows: dict[LabelSet, int] = {}
+        self._instants: set[float] = set()
 
     def __len__(self) -> int:
         return len(self._at)
+
+    @property
+    def series(self) -> int:
+        """How many series the rows are of."""
+        return len(self._rows)
+
+    @property
+    def instants(self) -> int:
+        """How many different times the rows have: of all types but events each becomes a frame over all series."""
+        return len(self._instants)
 
     @property
     def is_bool(self) -> bool:
@@ -99,6 +112,7 @@ class RowTable:
         self._row.append(self._rows.setdefault(labels, len(self._rows)))
         self._value.append(value)
         self._at.append(at)
+        self._instants.add(at)
 
     def reject(self, place: str, problem: str) -> None:
         """Count a row that cannot be used; ``place`` is where it stands, such as ``sessions.csv:12``."""
@@ -111,7 +125,7 @@ class RowTable:
         series of this collection: those without a sample at that instant are not present in it.
         """
         at, values = np.array(self._at), to_base(np.array(self._value), self._indicator.factor)
-        layout = layout_of(tuple(self._rows), previous)
+        layout = self._layout(previous)
         self.index = layout.index
         rows = np.array(self._row, dtype=np.int64)
         rows = rows if layout.rows is None else layout.rows[rows]
@@ -126,6 +140,14 @@ class RowTable:
         parts = zip(np.split(rows[order], ends), np.split(values[order], ends), instants.tolist(), strict=True)
         frames = [self._frame(layout.index, *part) for part in parts]
         return [self._reading(frame, now, last=frame is frames[-1]) for frame in frames]
+
+    def _layout(self, previous: SeriesIndex | None) -> SeriesLayout:
+        """Lay out the rows; of an increment over all series of late, or each few that come would be an index anew."""
+        if self._increment and previous is not None and self._rows:
+            layout = layout_within(tuple(self._rows), previous)
+            if len(layout.index) <= _MOST_OTHER_SERIES * max(len(self._rows), _FEW_SERIES):
+                return layout
+        return layout_of(tuple(self._rows), previous)
 
     def _frame(self, index: SeriesIndex, rows: IntArray, values: FloatArray, at: float) -> GaugeFrame:
         first = np.full(len(rows), -1, dtype=np.int64)
