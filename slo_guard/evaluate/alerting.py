@@ -198,7 +198,7 @@ def _condition(
 ) -> Condition:
     missed, no_data = verdict == Verdict.MISSED, verdict == Verdict.NO_DATA
     nothing = np.zeros(len(verdict), dtype=bool)
-    if kpi.objective is None:
+    if kpi.objective is None and (kind is AlertKind.BREACH or kpi.warn is None):
         # A number to watch: that it is missing shows in its verdict, and wakes nobody.
         return Condition(nothing, nothing, nothing)
     if kind is AlertKind.RISK:

@@ -117,8 +117,7 @@ def kpi_of(key: AlertKey, known: Mapping[tuple[str, str], KPI]) -> KPI:
 
 
 def _objective_text(kpi: KPI, kind: AlertKind) -> str:
-    if kpi.objective is None:
-        return ""
+    parts = [] if kpi.objective is None else [kpi.objective.text]
     if kind is AlertKind.RISK and kpi.warn is not None:
-        return f"{kpi.objective.text}, warn {kpi.warn.text}"
-    return kpi.objective.text
+        parts.append(f"warn {kpi.warn.text}")
+    return ", ".join(parts)

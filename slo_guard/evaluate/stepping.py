@@ -139,7 +139,7 @@ class _Step:
 def _end_reason(verdict: Verdict, said: Reason) -> Reason:
     """Return why an alert ended while its series is in view: only a value that is fine again is a recovery."""
     match verdict:
-        case Verdict.MET | Verdict.AT_RISK:
+        case Verdict.MET | Verdict.AT_RISK | Verdict.TRACKED:
             return Reason.RECOVERED
         case Verdict.NO_DATA:
             return Reason.NO_DATA_IS_OK

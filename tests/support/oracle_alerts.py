@@ -253,7 +253,7 @@ def _is_frozen(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float)
     No time passes for it meanwhile: afterwards it has waited, or been clear, as long as before.
     """
     held = row.verdict is Verdict.NO_DATA and _freezes(kpi, kind, row, now)
-    frozen = kpi.objective is not None and (held or row.reasons == (Reason.CONDITION_UNKNOWN,))
+    frozen = _is_watched(kpi, kind) and (held or row.reasons == (Reason.CONDITION_UNKNOWN,))
     if frozen:
         alert.held_since = now if alert.held_since is None else alert.held_since
     elif alert.held_since is not None:
@@ -265,6 +265,11 @@ def _is_frozen(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row, now: float)
     return frozen
 
 
+def _is_watched(kpi: KPI, kind: AlertKind) -> bool:
+    """Whether there can be such an alert: without an objective only a warning can raise one."""
+    return kpi.objective is not None or (kind is AlertKind.RISK and kpi.warn is not None)
+
+
 def _freezes(kpi: KPI, kind: AlertKind, row: Row, now: float) -> bool:
     if kind is AlertKind.RISK:
         return kpi.no_data.then is not NoDataThen.OK
@@ -272,7 +277,7 @@ def _freezes(kpi: KPI, kind: AlertKind, row: Row, now: float) -> bool:
 
 
 def _condition(kpi: KPI, kind: AlertKind, alert: OneAlert, row: Row) -> bool:
-    if kpi.objective is None or (row.verdict is Verdict.NO_DATA and kpi.no_data.then is NoDataThen.OK):
+    if not _is_watched(kpi, kind) or (row.verdict is Verdict.NO_DATA and kpi.no_data.then is NoDataThen.OK):
         return False
     if kind is AlertKind.RISK:
         active = alert.state is not AlertState.INACTIVE

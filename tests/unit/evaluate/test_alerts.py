@@ -266,3 +266,12 @@ def test_time_that_goes_back_is_skipped_and_nothing_is_lost():
     assert skipped.skipped
     assert skipped.verdicts == ()
     assert [each.to_state for each in taken.transitions] == [AlertState.FIRING]
+
+
+def test_what_is_tracked_raises_a_risk_past_its_warning_and_nothing_else():
+    """A blocker of four days is told although nobody promised anything; that the number is missing wakes nobody."""
+    kpi = a_kpi("blockers", "last", warn=an_objective("at_most", 3.0))
+
+    told = story(kpi, samples([4, 4, 1]), [0, 60, 120, 600])
+
+    assert told == [(0, "inactive", "firing", "past_warn"), (120, "firing", "inactive", "recovered")]
