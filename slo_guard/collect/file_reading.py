@@ -90,6 +90,8 @@ class FileReading:
             )
         if more and monotonic() >= self._ends:
             raise CollectionError("timeout", f"{name} could not be read within {self._options.timeout:g}s")
+        if more and self._full:
+            raise CollectionError("too_large", f"{name} holds samples of too many times; read it appended")
         if more:
             raise CollectionError(
                 "too_large", f"{name} holds more than max_rows or max_bytes allow; raise them, or read it appended"

@@ -16,8 +16,8 @@ from slo_guard.collect.rows import RowTable, row_labels, row_value
 from slo_guard.domain.readings import Reading
 from slo_guard.domain.series import LabelSet, SeriesIndex
 
-MOST_CELLS: Final = 4_000_000
-MOST_INSTANTS: Final = 20_000
+MOST_CELLS: Final = 2_000_000
+MOST_INSTANTS: Final = 10_000
 """Series times instants, and instants, of one collection: each instant becomes a frame over all series."""
 
 _REMEMBERED_ROWS: Final = 20_000

@@ -8,7 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
-AT = 1_784_196_000
+AT = 1_784_100_000
 HEADER = ("at", "tenant", "number", "note")
 
 

@@ -539,6 +539,16 @@ def test_a_whole_file_that_is_not_read_whole_says_nothing(file, content, options
     assert failing(Reader(file, GAUGE, read="whole", **options)).reason == reason
 
 
+def test_a_whole_file_with_a_long_past_is_to_be_read_appended(file, monkeypatch):
+    """Each time would be a frame of its own, again in each collection."""
+    monkeypatch.setattr("slo_guard.collect.file_rows.MOST_INSTANTS", 300)
+    append(file, "".join(f"{int(NOW) - number},acme,{number}\n" for number in range(1000)))
+
+    failure = failing(Reader(file, {**GAUGE, "time": {"column": "at"}}, read="whole"))
+
+    assert (failure.reason, "too many times" in failure.message) == ("too_large", True)
+
+
 def test_a_whole_file_of_just_so_many_rows_is_read(file):
     """The bound is what may be read."""
     append(file, "".join(line(f"t{number}", 1) for number in range(5)))

@@ -13,6 +13,7 @@ from slo_guard.collect.options import RowIndicatorOptions
 from slo_guard.collect.row_times import TimeOptions, parse_time
 from slo_guard.collect.rows import RowTable, row_labels, row_value
 from slo_guard.domain.readings import EventBatch, GaugeFrame
+from slo_guard.domain.series import SeriesIndex
 
 NOW = 1_784_196_000.0
 A, B = (("tenant", "a"),), (("tenant", "b"),)
@@ -235,3 +236,19 @@ def test_the_memory_is_bounded():
 
     assert len(content["marks"]) == MOST_REMEMBERED
     assert np.isfinite(content["horizon"])
+
+
+def test_an_increment_keeps_the_index_of_all_series_of_late():
+    """The few series that have new rows differ each time: each would be an index of its own in memory and store."""
+    one, two, three = table(increment=True), table(increment=True), table(increment=True)
+    one.add(A, 1.0, 10.0)
+    one.add(B, 1.0, 10.0)
+    two.add(B, 2.0, 20.0)
+    before = one.readings(NOW)[0].frame.index
+    [reading] = two.readings(NOW, before)
+    large = SeriesIndex.of((("tenant", f"{number}"),) for number in range(2000))
+    three.add(B, 3.0, 30.0)
+
+    assert reading.frame.index is before
+    assert reading.frame.present.tolist() == [False, True]
+    assert len(three.readings(NOW, large)[0].frame.index) == 1
