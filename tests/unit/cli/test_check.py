@@ -44,7 +44,9 @@ def test_clean_files_end_with_0(folder, arguments):
 
     assert result.exit_code == 0
     expected = (
-        "4 KPIs in 1 lane, 0 errors" if arguments == ("rules/sprint-40/ga-ops.yaml",) else "7 KPIs in 2 lanes, 0 errors"
+        "7 KPIs in 1 lane, 0 errors"
+        if arguments == ("rules/sprint-40/ga-ops.yaml",)
+        else "65 KPIs in 9 lanes, 0 errors"
     )
     assert result.stdout == f"{expected}\n"
 
@@ -64,7 +66,7 @@ def test_errors_of_config_and_rules_are_told_together(folder):
         ["rules/sprint-40/ga-ops.yaml:17:26", "kpis[0].objective.at_most"],
         ["rules/sprint-40/sprint.yaml:4:11", "timezone"],
     ]
-    assert lines[-1] == "7 KPIs in 2 lanes, 3 errors"
+    assert lines[-1] == "65 KPIs in 9 lanes, 3 errors"
 
 
 def test_rules_are_checked_against_the_configs_indicators(folder):
@@ -96,7 +98,7 @@ def test_a_missing_secret_is_a_warning_and_ends_with_0(folder, monkeypatch):
 
     assert result.exit_code == 0
     assert "warning: the environment variable SLO_GUARD_SLACK_URL holds no secret; set it" in result.stdout
-    assert result.stdout.endswith("7 KPIs in 2 lanes, 0 errors, 1 warning\n")
+    assert result.stdout.endswith("65 KPIs in 9 lanes, 0 errors, 1 warning\n")
 
 
 @pytest.mark.parametrize("arguments", [("--config", "gone.yaml"), ("gone",), ("rules", "gone")])
@@ -144,8 +146,8 @@ def test_json_holds_every_finding_with_its_place(folder):
                 "severity": "error",
             }
         ],
-        "kpis": 7,
-        "lanes": 2,
+        "kpis": 65,
+        "lanes": 9,
         "errors": 1,
         "warnings": 0,
     }

@@ -47,8 +47,15 @@ def test_the_shipped_rules_are_clean_against_the_example():
     rules = load_rules(config.rules, config.indicators)
 
     assert rules.findings == ()
-    assert len(rules.plan.kpis) == 7
+    assert len(rules.plan.kpis) == 65
     assert set(rules.plan.indicators) == set(config.indicators)
+
+
+def test_the_example_shows_every_type_of_collector():
+    """Whoever has a source of some kind begins from an entry that works."""
+    config = load_config(EXAMPLE, *TYPES).config
+
+    assert {options.type for options in config.collectors} == set(COLLECTORS)
 
 
 def test_the_example_shows_every_option():
@@ -80,6 +87,11 @@ def test_the_schema_is_a_schema_and_the_example_is_valid():
         ("severity: page", "severity: loud"),
         ("metric: gateway", "query: gateway"),
         ("rules:\n  - ../rules/sprint-40", "rules: []"),
+        ("type: json", "type: jsn"),
+        ("value: points_left", "val: points_left"),
+        ("type: event", "type: evnt"),
+        ("incremental: {column: id, start: 0}", "incremental: {start: 0}"),
+        ("read: appended", "read: all"),
     ],
 )
 def test_what_is_wrong_by_itself_is_invalid(changed):
