@@ -13,8 +13,8 @@ from slo_guard.cli.run import leave
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.demo.adapted_rules import adaptations
 from slo_guard.demo.console import DemoConsole
-from slo_guard.demo.mission_control import Fault
 from slo_guard.demo.room import DemoRoom
+from slo_guard.demo.world.story import Episode
 from slo_guard.errors import UnitError
 from slo_guard.process import run_daemon
 from slo_guard.units import parse_duration
@@ -47,12 +47,12 @@ def demo(port: int | None, stop_after: float | None, *, faults: bool) -> None:
     console = DemoConsole()
     chosen = _usual_or_free() if port is None else port
 
-    def told(fault: Fault, at: float, begins: bool) -> None:
+    def told(episode: Episode, at: float, begins: bool) -> None:
         if introduced.is_set():
-            console.fault(fault, at, begins=begins)
+            console.episode(episode, at, begins=begins)
 
     introduced = threading.Event()
-    with DemoRoom(console.slack, _now, port=chosen, faults=faults, on_fault=told) as room:
+    with DemoRoom(console.slack, _now, port=chosen, faults=faults, on_episode=told) as room:
 
         def introduce(url: str) -> None:
             base = url.rstrip("/")
@@ -62,6 +62,8 @@ def demo(port: int | None, stop_after: float | None, *, faults: bool) -> None:
                 ("Metrics", f"{base}/metrics"),
                 ("Mission Control", f"{room.sources_url}/metrics"),
                 ("Its Prometheus", f"{room.sources_url}/api/v1/query"),
+                ("Its JSON APIs", f"{room.sources_url}/api/marketplace/partners and others"),
+                ("Its files", "databases, exports and sign-offs in the folder below"),
                 ("Config and rules", str(room.folder)),
             ]
             console.introduce(places, adaptations(faults=faults), faults=faults)

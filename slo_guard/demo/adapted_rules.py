@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from slo_guard.clock import from_unix, iso
-from slo_guard.demo.mission_control import DRILL_UNSIGNED
+from slo_guard.demo.world.fs_v2 import ONE_SOURCE
+from slo_guard.demo.world.ga_ops import DRILL_UNSIGNED
+from slo_guard.demo.world.story import Story
 from slo_guard.errors import StartError
 from slo_guard.units import format_duration, parse_duration
 
@@ -19,22 +21,39 @@ INTERVAL_SECONDS = 2.0
 WAIT_SECONDS = 5.0
 STALE_SECONDS = 10.0
 
+DRIFT_OVER_SECONDS, DRIFT_WITHIN_SECONDS = 48.0, 30.0
+
+MOMENTS: Mapping[str, Mapping[str, float]] = {
+    "ga_rollback_drill_logged": {"due": DRILL_UNSIGNED.starts},
+    "fsv2_blended_sources": {"checkpoint": ONE_SOURCE.starts},
+    "fsv2_ab_harness_running": {"checkpoint": ONE_SOURCE.starts},
+}
+"""Due times and checkpoints that come within the demo's first minute, as positions in its story."""
+
 _SPRINT_FOLDER = "sprint-40"
 _SPRINT_FILE = "sprint.yaml"
-_DRILL = "ga_rollback_drill_logged"
+_STALE_SOON = ("ga_e2e_p95", "query_p95_4hop_100k")
 
 
 def adaptations(*, faults: bool) -> tuple[str, ...]:
     """Return in words in what the demo's rules differ from those that are shipped."""
     every, wait, stale = (format_duration(seconds) for seconds in (INTERVAL_SECONDS, WAIT_SECONDS, STALE_SECONDS))
+    over, within = (format_duration(seconds) for seconds in (DRIFT_OVER_SECONDS, DRIFT_WITHIN_SECONDS))
     told = (
-        "the sprint began yesterday",
+        "the sprint began yesterday, and every date moved with it",
         f"every KPI is judged each {every}",
         f"`for` and `keep_firing_for` are {wait} at most",
         f"a p95 is no data after {stale}",
+        f"a drift is the trend over {over} that crosses its limit within {within}",
     )
-    drill = f"the rollback drill is due {format_duration(DRILL_UNSIGNED.starts)} after the start"
-    return (*told, drill) if faults else told
+    if not faults:
+        return told
+    due, checkpoint = (format_duration(seconds) for seconds in (DRILL_UNSIGNED.starts, ONE_SOURCE.starts))
+    return (
+        *told,
+        f"the rollback drill is due {due} after the start",
+        f"the checkpoint of FS-v2's sources and harness is {checkpoint} after the start",
+    )
 
 
 def sprint_start(now: float) -> float:
@@ -45,10 +64,10 @@ def sprint_start(now: float) -> float:
     return datetime(first.year, first.month, first.day, tzinfo=zone).timestamp()
 
 
-def write_rules(folder: Path, now: float, *, drill_due_at: float | None) -> None:
+def write_rules(folder: Path, now: float, *, story: Story | None) -> None:
     """Write the shipped rules into ``folder``, every date moved so that the sprint began yesterday.
 
-    ``drill_due_at`` (Unix seconds) is when the rollback drill is due; None leaves it at the sprint's end.
+    ``story``: the one in which ``MOMENTS`` come; None leaves them where they are in the sprint.
     """
     source = shipped_rules()
     sprint = _load(source / _SPRINT_FILE)
@@ -59,7 +78,7 @@ def write_rules(folder: Path, now: float, *, drill_due_at: float | None) -> None
     for file in sorted(source.glob("*.yaml")):
         if file.name != _SPRINT_FILE:
             lane = _load(file)
-            _quicken(lane, days, drill_due_at)
+            _quicken(lane, days, story)
             _dump(folder / file.name, lane)
 
 
@@ -72,7 +91,7 @@ def shipped_rules() -> Path:
     raise StartError(f"the rules that the demo ships are not beside {here}; install slo_guard again")
 
 
-def _quicken(lane: dict[str, Any], days: timedelta, drill_due_at: float | None) -> None:
+def _quicken(lane: dict[str, Any], days: timedelta, story: Story | None) -> None:
     lane["interval"] = _text(INTERVAL_SECONDS)
     usual = (lane.get("defaults") or {}).get("no_data") or {}
     for fields in _rule_fields(lane):
@@ -83,10 +102,13 @@ def _quicken(lane: dict[str, Any], days: timedelta, drill_due_at: float | None) 
         for name in ("due", "checkpoint"):
             if name in fields:
                 fields[name] = _moved(fields[name], days)
-        if fields.get("measure") == "last" and fields.get("kpi") != _DRILL:
+        if "drift" in fields:
+            fields["drift"] = {"over": _text(DRIFT_OVER_SECONDS), "crosses_within": _text(DRIFT_WITHIN_SECONDS)}
+        if fields.get("kpi") in _STALE_SOON:
             fields["no_data"] = {**usual, **fields.get("no_data", {}), "after": _text(STALE_SECONDS)}
-        if fields.get("kpi") == _DRILL and drill_due_at is not None:
-            fields["due"] = iso(round(drill_due_at))
+        if story is not None:
+            for name, position in MOMENTS.get(str(fields.get("kpi")), {}).items():
+                fields[name] = iso(round(story.instant(position)))
 
 
 def _rule_fields(lane: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from slo_guard.clock import from_unix
-from slo_guard.demo.mission_control import CYCLE_SECONDS, FAULTS, Fault
+from slo_guard.demo.mission_control import EPISODES
 from slo_guard.demo.slack_stand_in import Received
+from slo_guard.demo.world.story import CYCLE_SECONDS, Episode
 
 _WIDTH = 96
 _COLOURS = (
@@ -50,7 +51,7 @@ class DemoConsole:
         self._print(Padding(table, (1, 2)))
         if faults:
             self._print(Text(f"Faults come and go; every {CYCLE_SECONDS / 60:.0f} minutes they begin again:"))
-            self._print(Padding(_timeline(FAULTS), (1, 2)))
+            self._print(Padding(_timeline(EPISODES), (1, 2)))
         else:
             self._print(Text("Nothing goes wrong (--no-faults).\n"))
         self._print(Text("The rules are those that are shipped, except that " + "; ".join(adapted) + ".", style="dim"))
@@ -60,10 +61,10 @@ class DemoConsole:
         """Print a message that the Slack stand-in got, and how it answered."""
         self._print(slack_panel(received))
 
-    def fault(self, fault: Fault, at: float, *, begins: bool) -> None:
-        """Print that a fault begins or has ended."""
-        line = Text.assemble((f"  {_clock(at)}  ", "dim"), (f"{fault.kpi}  ", "cyan"))
-        self._print(line.append(fault.says if begins else fault.ends_with, style="" if begins else "green"))
+    def episode(self, episode: Episode, at: float, *, begins: bool) -> None:
+        """Print that an episode begins or has ended."""
+        line = Text.assemble((f"  {_clock(at)}  ", "dim"), (f"{episode.kpi}  ", "cyan"))
+        self._print(line.append(episode.says if begins else episode.ends_with, style="" if begins else "green"))
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -112,12 +113,17 @@ def mrkdwn(text: str, style: str = "") -> Text:
     return styled
 
 
-def _timeline(faults: Sequence[Fault]) -> Table:
+def _timeline(episodes: Sequence[Episode]) -> Table:
+    """Return what happens by minutes, a line an episode."""
     table = Table.grid(padding=(0, 2))
-    events = [(fault.starts, fault.kpi, fault.says) for fault in faults]
-    events += [(fault.ends, fault.kpi, fault.ends_with) for fault in faults if fault.ends < CYCLE_SECONDS]
-    for at, kpi, says in sorted(events):
-        table.add_row(Text(f"+{at:.0f}s", style="bold", justify="right"), Text(kpi, style="cyan"), Text(says))
+    for minute in range(int(CYCLE_SECONDS // 60)):
+        begins, ends = minute * 60.0, (minute + 1) * 60.0
+        table.add_row(Text(f"minute {minute + 1}", style="bold"))
+        for episode in episodes:
+            if begins <= episode.starts < ends:
+                until = f" to {episode.ends:.0f}s" if episode.ends < CYCLE_SECONDS else "s on"
+                when = Text(f"{episode.starts:.0f}{until}", justify="right")
+                table.add_row(when, Text(episode.kpi, style="cyan"), Text(episode.says))
     return table
 
 

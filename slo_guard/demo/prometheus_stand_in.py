@@ -23,6 +23,12 @@ QUERIES: Mapping[str, str] = {
     "sum by (system) (ga_complaints_total)": "ga_complaints_total",
     "sum by (system) (ga_audits_total)": "ga_audits_total",
     "sum by (system) (ga_audits_passed_total)": "ga_audits_passed_total",
+    "count(pilot0_blended_results > 0) or vector(0)": "fsv2_blended_sources",
+    "max(rate(pilot0_captures_total[15m])) > bool 0": "fsv2_ab_harness_running",
+    "pilot0_ctr5": "fsv2_ctr5_ratio",
+    "pilot0_p95_seconds": "fsv2_p95_seconds",
+    'sum(requests_total{planner="fs-v2",environment="production"}) or vector(0)': "fsv2_production_requests_total",
+    "min by (tenant) (tenant_slo_green)": "onboarding_tenant_slos_green",
 }
 """The queries that it knows, and the indicator of Mission Control that each gives."""
 

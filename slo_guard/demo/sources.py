@@ -1,4 +1,4 @@
-"""Mission Control's sources over HTTP: the metrics page of its services and the query API of its Prometheus."""
+"""Mission Control's sources over HTTP: its metrics page, the query API of its Prometheus, and its JSON endpoints."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
-import numpy as np
-
+from slo_guard.demo.json_endpoints import answer_json
 from slo_guard.demo.loopback import LoopbackServer, Request, Response
-from slo_guard.demo.mission_control import PAGE_DOWN, MissionControl
+from slo_guard.demo.mission_control import MissionControl
 from slo_guard.demo.prometheus_stand_in import answer
+from slo_guard.demo.world.ga_ops import PAGE_DOWN
 from slo_guard.domain.series import LabelSet
 
 PAGE_INDICATORS = {
@@ -26,13 +26,12 @@ def metrics_page(mission: MissionControl, now: float) -> str:
     lines = []
     for name, text in PAGE_INDICATORS.items():
         lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
-        series = mission.indicator(name, np.array([now]))
-        lines += [f"{name}{_braces(labels)} {value[0]:.6g}" for labels, value in series.items()]
+        lines += [f"{name}{_braces(labels)} {value:.6g}" for labels, value in mission.now(name, now).items()]
     return "\n".join([*lines, ""])
 
 
 def source_server(mission: MissionControl, clock: Callable[[], float]) -> LoopbackServer:
-    """Return a server, not yet started, of ``/metrics`` and ``/api/v1/query`` and ``query_range``."""
+    """Return a server, not yet started, of ``/metrics``, ``/api/v1/query``, ``query_range`` and the JSON endpoints."""
 
     def respond(request: Request) -> Response:
         now, target = clock(), urlsplit(request.target)
@@ -43,10 +42,20 @@ def source_server(mission: MissionControl, clock: Callable[[], float]) -> Loopba
             return Response(HTTPStatus.OK, page, "text/plain; version=0.0.4; charset=utf-8")
         form = request.body.decode("utf-8", "replace") if request.method == "POST" else ""
         parameters = dict(parse_qsl(target.query) + parse_qsl(form))
+        try:
+            document = answer_json(target.path, parameters, f"http://{request.headers.get('Host', '')}", mission, now)
+        except ValueError as error:
+            return _json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+        if document is not None:
+            return _json(HTTPStatus.OK, document)
         reply = answer(target.path, parameters, mission, now)
-        return Response(reply.status, json.dumps(reply.document).encode(), "application/json")
+        return _json(reply.status, reply.document)
 
     return LoopbackServer(respond)
+
+
+def _json(status: HTTPStatus, document: object) -> Response:
+    return Response(status, json.dumps(document).encode(), "application/json")
 
 
 def _braces(labels: LabelSet) -> str:

@@ -79,4 +79,6 @@ def test_the_introduction_says_where_to_look_what_will_happen_and_what_is_adapte
     shown = " ".join(console.file.getvalue().split())
     assert "http://127.0.0.1:9/" in shown
     assert "a Sev-1 is opened" in shown
+    assert shown.index("minute 1") < shown.index("minute 2") < shown.index("a burn alarm fires")
+    assert shown.index("minute 3") < shown.index("the metrics page answers 500")
     assert "`for` and `keep_firing_for` are 5s at most" in shown

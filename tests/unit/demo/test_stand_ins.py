@@ -9,13 +9,15 @@ import pytest
 import requests
 
 from slo_guard.demo.loopback import LoopbackServer
-from slo_guard.demo.mission_control import PAGE_DOWN, MissionControl
+from slo_guard.demo.mission_control import MissionControl
 from slo_guard.demo.prometheus_stand_in import QUERIES
 from slo_guard.demo.slack_stand_in import PATH, Received, SlackStandIn, faults
 from slo_guard.demo.sources import source_server
+from slo_guard.demo.world.ga_ops import PAGE_DOWN
+from slo_guard.demo.world.story import Story
 
 T0 = 1783612800.0
-MISSION = MissionControl(T0, T0 - 86400)
+MISSION = MissionControl(Story(T0, T0 - 86400))
 
 
 class Clock:
@@ -54,9 +56,9 @@ def test_an_instant_query_gives_a_vector_as_of_now(sources: LoopbackServer) -> N
         "data": {
             "resultType": "vector",
             "result": [
-                {"metric": {"system": "fs"}, "value": [T0, "240"]},
-                {"metric": {"system": "predictive"}, "value": [T0, "310"]},
-                {"metric": {"system": "xai2"}, "value": [T0, "180"]},
+                {"metric": {"system": "fs"}, "value": [T0, "145"]},
+                {"metric": {"system": "predictive"}, "value": [T0, "187"]},
+                {"metric": {"system": "xai2"}, "value": [T0, "114"]},
             ],
         },
     }
@@ -68,7 +70,7 @@ def test_a_query_may_be_posted_spaced_otherwise_and_dated(sources: LoopbackServe
 
     answer = requests.post(sources.url + "/api/v1/query", data=form, timeout=5).json()
 
-    assert answer["data"]["result"][0]["value"] == [1783569600.0, "120"]
+    assert answer["data"]["result"][0]["value"] == [1783569600.0, "75"]
 
 
 def test_a_range_query_gives_a_matrix_that_ends_now(sources: LoopbackServer) -> None:
