@@ -176,7 +176,7 @@ def _files() -> list[dict[str, Any]]:
         _collector(
             "partner-desk",
             "file",
-            path=f"{FOLDER}/{TICKETS}",
+            path=f"{FOLDER}/{TICKETS}*.jsonl",
             indicators=[
                 _indicator(
                     "mpd_resolution_seconds",
@@ -192,7 +192,7 @@ def _files() -> list[dict[str, Any]]:
         _collector(
             "calendar",
             "file",
-            path=f"{FOLDER}/{CALENDAR}",
+            path=f"{FOLDER}/{CALENDAR}.csv",
             indicators=[
                 _indicator("standups_held", "event", time={"column": "held_at"}, where={"ceremony": "stand-up"})
             ],

@@ -1,4 +1,4 @@
-"""Mission Control's files that grow: the usage export with its rotation, partner tickets, and the calendar."""
+"""Mission Control's files that grow: usage and partner tickets with their rotation, and the calendar."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from slo_guard.clock import iso
 from slo_guard.demo.mission_control import MissionControl
+from slo_guard.demo.world.series import Event
+from slo_guard.demo.world.story import Story
 
 FOLDER = "exports"
 USAGE = "xai-usage"
-TICKETS = "partner-tickets.jsonl"
-CALENDAR = "ceremonies.csv"
+TICKETS = "partner-tickets"
+CALENDAR = "ceremonies"
 
-_USAGE_HEADER = "time,cohort,sessions,opt_outs\n"
-_CALENDAR_HEADER = "held_at,ceremony\n"
 _ROTATES_EVERY = 60.0
-"""Seconds of the story after which the usage export begins a new file; three old ones are kept."""
+"""Seconds of the story after which a file is put aside with the next row; three old ones are kept."""
 
 _KEPT = 3
 
@@ -27,10 +27,12 @@ class GrowingFiles:
     """Appends what Mission Control's files hold by any instant; one thread at a time may call it."""
 
     def __init__(self, folder: Path, mission: MissionControl) -> None:
+        story = mission.story
         self._folder = folder / FOLDER
         self._mission = mission
-        self._written_until = mission.story.history_from - 1.0
-        self._rotations = 0
+        self._written_until = story.history_from - 1.0
+        self._usage = _Rotated(self._folder / f"{USAGE}.csv", "time,cohort,sessions,opt_outs\n", story)
+        self._tickets = _Rotated(self._folder / f"{TICKETS}.jsonl", "", story)
 
     def advance(self, now: float) -> None:
         """Append all rows up to ``now`` (Unix seconds) that are not written yet.
@@ -38,56 +40,68 @@ class GrowingFiles:
         The rows, and which file each stands in, do not depend on how often this is called; ``now`` never goes back.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._advance_usage(now)
-        after, mission = self._written_until, self._mission
-        tickets = (
-            json.dumps(
-                {
-                    "ticket": event.id,
-                    "partner": dict(event.labels)["partner"],
-                    "kind": "support",
-                    "resolved_at": iso(event.at),
-                    "resolution_hours": event.value / 3600.0,
-                }
-            )
-            + "\n"
-            for event in mission.events("mpd_resolution_seconds", after, now)
+        mission, after = self._mission, self._written_until
+        self._usage.append(self._usage_rows(now))
+        self._tickets.append(
+            (event.at, _ticket(event)) for event in mission.events("mpd_resolution_seconds", after, now)
         )
-        _append(self._folder / TICKETS, tickets)
-        held = (f"{iso(event.at)},stand-up\n" for event in mission.events("standups_held", after, now))
-        _append(self._folder / CALENDAR, held, header=_CALENDAR_HEADER)
+        held = "".join(f"{iso(event.at)},stand-up\n" for event in mission.events("standups_held", after, now))
+        _append(self._folder / f"{CALENDAR}.csv", held, header="held_at,ceremony\n")
         self._written_until = now
 
-    def _advance_usage(self, now: float) -> None:
+    def _usage_rows(self, now: float) -> Iterable[tuple[float, str]]:
         ticks = self._mission.story.ticks(self._written_until, now)
         sessions = self._mission.indicator("xai_sessions_total", ticks)
         opt_outs = self._mission.indicator("xai_opt_outs_total", ticks)
-        lines: list[str] = []
         for position, at in enumerate(ticks.tolist()):
-            while self._rotations < self._rotations_by(at):
-                self._write_usage(lines)
-                self._rotate()
-                lines = []
-            lines += [
-                f"{iso(at)},{dict(labels)['cohort']},{values[position]:.0f},{opt_outs[labels][position]:.0f}\n"
-                for labels, values in sessions.items()
-            ]
-        self._write_usage(lines)
-
-    def _write_usage(self, lines: Iterable[str]) -> None:
-        _append(self._folder / f"{USAGE}.csv", lines, header=_USAGE_HEADER)
-
-    def _rotations_by(self, at: float) -> int:
-        story = self._mission.story
-        return max(0, math.floor((at - story.started_at) / story.stretch / _ROTATES_EVERY))
-
-    def _rotate(self) -> None:
-        self._rotations += 1
-        (self._folder / f"{USAGE}.csv").rename(self._folder / f"{USAGE}-{self._rotations:04d}.csv")
-        (self._folder / f"{USAGE}-{self._rotations - _KEPT:04d}.csv").unlink(missing_ok=True)
+            for labels, values in sessions.items():
+                counted = f"{values[position]:.0f},{opt_outs[labels][position]:.0f}"
+                yield at, f"{iso(at)},{dict(labels)['cohort']},{counted}\n"
 
 
-def _append(file: Path, lines: Iterable[str], *, header: str = "") -> None:
-    text = "".join(lines)
+class _Rotated:
+    """A file to which rows are appended, and which is renamed from time to time."""
+
+    def __init__(self, file: Path, header: str, story: Story) -> None:
+        self._file = file
+        self._header = header
+        self._story = story
+        self._rotations = 0
+
+    def append(self, rows: Iterable[tuple[float, str]]) -> None:
+        """Append rows, each with its instant, ascending; the first row after a rotation begins a new file."""
+        text: list[str] = []
+        for at, row in rows:
+            due = max(0, math.floor((at - self._story.started_at) / self._story.stretch / _ROTATES_EVERY))
+            if due > self._rotations:
+                _append(self._file, "".join(text), header=self._header)
+                text = []
+                self._rotate(due)
+            text.append(row)
+        _append(self._file, "".join(text), header=self._header)
+
+    def _rotate(self, number: int) -> None:
+        self._rotations = number
+        self._file.rename(self._aside(number))
+        kept = sorted(self._file.parent.glob(f"{self._file.stem}-*{self._file.suffix}"))
+        for old in kept[:-_KEPT]:
+            old.unlink()
+
+    def _aside(self, number: int) -> Path:
+        return self._file.with_name(f"{self._file.stem}-{number:04d}{self._file.suffix}")
+
+
+def _ticket(event: Event) -> str:
+    ticket = {
+        "ticket": event.id,
+        "partner": dict(event.labels)["partner"],
+        "kind": "support",
+        "resolved_at": iso(event.at),
+        "resolution_hours": event.value / 3600.0,
+    }
+    return json.dumps(ticket) + "\n"
+
+
+def _append(file: Path, text: str, *, header: str) -> None:
     with file.open("a", encoding="utf-8") as stream:
         stream.write(text if stream.tell() else header + text)

@@ -44,7 +44,7 @@ def usage(folder: Path) -> list[dict[str, str]]:
 def contents(folder: Path) -> dict[str, object]:
     return {
         "usage": {file.name: file.read_text() for file in (folder / "exports").glob("xai-usage*.csv")},
-        "tickets": (folder / "exports" / "partner-tickets.jsonl").read_text(),
+        "tickets": {file.name: file.read_text() for file in (folder / "exports").glob("partner-tickets*.jsonl")},
         "calendar": (folder / "exports" / "ceremonies.csv").read_text(),
         "snapshots": rows(folder / "billing.db", "SELECT * FROM usage_snapshots"),
         "exports": rows(folder / "billing.db", "SELECT * FROM month_open_exports"),
@@ -102,7 +102,7 @@ def test_databases_hold_what_the_world_measures(tmp_path: Path) -> None:
     assert rows(folder / "billing.db", "PRAGMA journal_mode") == [("wal",)]
 
 
-def test_the_usage_export_rotates_each_minute_and_keeps_three_old_files(tmp_path: Path) -> None:
+def test_exports_rotate_each_minute_and_keep_three_old_files(tmp_path: Path) -> None:
     """Rotation is what a collector of files must survive; a folder that grows for ever is not free of set-up."""
     control = mission()
 
@@ -110,6 +110,8 @@ def test_the_usage_export_rotates_each_minute_and_keeps_three_old_files(tmp_path
 
     names = sorted(file.name for file in (folder / "exports").glob("xai-usage*"))
     assert names == ["xai-usage-0003.csv", "xai-usage-0004.csv", "xai-usage-0005.csv", "xai-usage.csv"]
+    tickets = sorted(file.name for file in (folder / "exports").glob("partner-tickets*"))
+    assert tickets == ["partner-tickets-0001.jsonl", "partner-tickets-0004.jsonl", "partner-tickets.jsonl"]
     kept = usage(folder)
     assert kept[0]["time"] == "2026-07-09T23:04:03.400Z"
     assert [row["cohort"] for row in kept[:2]] == ["internal", "external"]
