@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 BUSY_SECONDS = 10.0
+_INCREMENTAL = 2
 _VACUUM_PAGES = 1000
 _WAL_KEPT_BYTES = 64 * 2**20
 
@@ -82,8 +83,11 @@ def _on_connect(dbapi_connection: Any, _record: Any) -> None:
     connection: sqlite3.Connection = dbapi_connection
     # The driver's own transactions begin late and not before DDL; _on_begin begins them instead.
     connection.isolation_level = None
+    if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+        # It has an effect only before the first table, so that pruning shrinks the file. Not said again: it takes the
+        # write lock each time, and whoever only reads would wait for a first collection's history to be written.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     for pragma in (
-        "auto_vacuum = INCREMENTAL",  # has an effect only before the first table, so that pruning shrinks the file
         "journal_mode = WAL",
         # FULL, not NORMAL: with NORMAL a power failure takes back the last commits, and with them alerts that
         # were raised or messages marked as planned. It costs a sync a commit, 0.5 to 3 ms here, a few times a second.

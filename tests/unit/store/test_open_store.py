@@ -18,6 +18,7 @@ from sqlalchemy import create_engine
 from slo_guard.domain.ports import Store
 from slo_guard.errors import StartError
 from slo_guard.store import open_store, schema
+from slo_guard.store.sqlite import sqlite_engine
 from tests.support.store_examples import a_collection, a_gauge
 
 
@@ -102,6 +103,29 @@ def test_two_that_start_at_once_on_a_new_file_both_open_it(tmp_path: Path) -> No
     for store in opened:
         store.save_collection(a_collection(a_gauge()), lambda: 1.0)
         store.close()
+
+
+def test_a_new_connection_reads_while_somebody_writes_for_long(tmp_path: Path) -> None:
+    """A first collection's history takes seconds to write; collectors that begin meanwhile must not fail for it."""
+    open_store(tmp_path / "slo.db").close()
+    writer = sqlite3.connect(tmp_path / "slo.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    read: list[int] = []
+
+    def count() -> None:
+        with sqlite_engine(tmp_path / "slo.db").connect() as connection:
+            read.append(connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar_one())
+
+    reader = threading.Thread(target=count)
+    reader.start()
+    reader.join(5)
+    waited = reader.is_alive()
+    writer.rollback()
+    writer.close()
+    reader.join()
+
+    assert not waited
+    assert read == [1]
 
 
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
