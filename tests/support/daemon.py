@@ -213,12 +213,14 @@ class Daemon:
         return all(float(line.rpartition(" ")[2]) == 0 for line in lines)
 
 
-def slo_guard(*arguments: str, cwd: Path, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """Run another command of the real command line to its end."""
+def slo_guard(
+    *arguments: str, cwd: Path, timeout: float = 60.0, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run another command of the real command line to its end; ``env`` is added to the environment."""
     return subprocess.run(
         [sys.executable, "-m", "slo_guard", *arguments],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from urllib.parse import urlsplit
 
 import yaml
 
-from slo_guard.clock import from_unix
+from slo_guard.clock import iso
 from slo_guard.units import parse_duration
 from tests.support.daemon import ROOT
-from tests.support.mission_sources import MissionSources
-
-SYSTEMS = ("fs", "predictive", "xai2")
-DRILL = "ga_rollback_drill_logged"
-E2E_METRIC = "gateway_e2e_latency_p95_milliseconds"
+from tests.support.mission_world import MissionWorld
+from tests.support.town_zone import NAME, TownZone
 
 _RULES = ROOT / "rules" / "sprint-40"
 _CONFIG = ROOT / "config" / "slo-guard.yaml"
+_EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 def shipped_lanes() -> dict[str, Any]:
@@ -30,77 +27,62 @@ def shipped_lanes() -> dict[str, Any]:
     return {file.name: _load(file) for file in files if file.name != "sprint.yaml"}
 
 
+def shipped_kpis() -> dict[str, dict[str, Any]]:
+    """Return all shipped KPIs by id, each with its lane and owner."""
+    return {
+        kpi["kpi"]: {"lane": lane["lane"], "owner": lane["owner"], **kpi}
+        for lane in shipped_lanes().values()
+        for kpi in lane["kpis"]
+    }
+
+
 def judged_kpis() -> tuple[str, ...]:
-    """Return the ids of the shipped KPIs that have an objective."""
-    return tuple(kpi["kpi"] for lane in shipped_lanes().values() for kpi in lane["kpis"] if "objective" in kpi)
+    """Return the ids of the shipped KPIs of which people are told: those with an objective or a warning bound."""
+    return tuple(name for name, kpi in shipped_kpis().items() if "objective" in kpi or "warn" in kpi)
 
 
-def shipped_sources() -> MissionSources:
-    """Return sources that answer the shipped config's queries, with a calm past of two sprints and more.
+def kpis_with(field: str) -> tuple[str, ...]:
+    """Return the ids of the shipped KPIs that state ``field``."""
+    return tuple(name for name, kpi in shipped_kpis().items() if field in kpi)
 
-    The doors are ``prometheus`` and ``gateway``.
-    """
+
+def shipped_queries() -> dict[str, str]:
+    """Return the shipped config's PromQL, and which indicator each query gives."""
     prometheus = next(each for each in _load(_CONFIG)["collectors"] if each["type"] == "prometheus")
-    queries = {indicator["query"]: indicator["name"] for indicator in prometheus["indicators"]}
-    return MissionSources(queries, {E2E_METRIC: ("ga_e2e_p95_seconds", 1000.0)})
+    return {indicator["query"]: indicator["name"] for indicator in prometheus["indicators"]}
 
 
-def calm_past(sources: MissionSources, now: float, *, burned_seconds: float) -> None:
-    """Give the sources a past in which all is well, but for ``burned_seconds`` of burn alarm four hours ago.
+def write_rules(
+    folder: Path, zone: TownZone, *, last_day: int, checkpoint_at: float, due_at: float | None = None, wait: str = "1s"
+) -> None:
+    """Write the shipped rules: every KPI is judged each second, ``for`` and ``keep_firing_for`` are at most ``wait``.
 
-    Each system had 1,000 requests within the last 24 hours with one complaint, and 100 audits, all passed.
+    The sprint is that of ``zone`` from day 0 to ``last_day``, every day worked. All that is due is due at ``due_at``,
+    None: at the sprint's end; all checkpoints are at ``checkpoint_at``.
     """
-    sources.past("sev1_incidents_total", 0.0)
-    burned = now - 4 * 3600
-    sources.past("burn_alarm_active", lambda at: 1.0 if burned <= at < burned + burned_seconds else 0.0)
-    sources.past("query_p95_4hop_100k_seconds", 0.71)
-    recent = now - 3600
-    for system in SYSTEMS:
-        sources.past("ga_e2e_p95_seconds", 0.9, system=system)
-        sources.past("ga_requests_total", lambda at: 6000.0 if at >= recent else 5000.0, system=system)
-        sources.past("ga_complaints_total", lambda at: 41.0 if at >= recent else 40.0, system=system)
-        sources.past("ga_audits_total", lambda at: 100.0 if at >= recent else 0.0, system=system)
-        sources.past("ga_audits_passed_total", lambda at: 100.0 if at >= recent else 0.0, system=system)
-
-
-def write_mission(
-    folder: Path,
-    sources: MissionSources,
-    now: float,
-    *,
-    slack_url: str,
-    webhook_url: str,
-    drill_due_at: float | None = None,
-    wait: str = "1s",
-    stale_after: str = "6s",
-) -> Path:
-    """Write rules, config and an empty evidence file into ``folder``; return the config's path.
-
-    The sprint began yesterday, every KPI is judged each second, ``for`` and ``keep_firing_for`` are at most ``wait``,
-    and a p95 is no data after ``stale_after``. Both receivers hear of pages and tickets.
-    """
-    (folder / "rules").mkdir(parents=True)
+    rules = folder / "rules"
+    rules.mkdir(exist_ok=True)
     sprint = _load(_RULES / "sprint.yaml")
-    zone = ZoneInfo(sprint["timezone"])
-    today = from_unix(now).astimezone(zone)
-    # The day so far, or yesterday too where that is short: the past is then read back in steps of at most 9 s.
-    start = today.date() - timedelta(days=1 if today.hour < 6 else 0)
-    sprint |= {"start": start, "end": start + timedelta(days=11)}
-    _dump(folder / "rules" / "sprint.yaml", sprint)
+    sprint |= {"timezone": NAME, "start": str(zone.day(0)), "end": str(zone.day(last_day)), "workdays": _EVERY_DAY}
+    _dump(rules / "sprint.yaml", sprint)
+    moments = {"checkpoint": _moment(checkpoint_at), "due": "sprint_end" if due_at is None else _moment(due_at)}
     for name, lane in shipped_lanes().items():
-        _quicken(lane, parse_duration(wait), stale_after)
-        for kpi in lane["kpis"]:
-            if kpi["kpi"] == DRILL and drill_due_at is not None:
-                kpi["due"] = _local(drill_due_at, zone)
-        _dump(folder / "rules" / name, lane)
-    (folder / "slack-url").write_text(slack_url + "\n", encoding="utf-8")
-    (folder / "evidence.yaml").write_text("[]\n", encoding="utf-8")
-    path = folder / "slo-guard.yaml"
-    _dump(path, _config(sources, webhook_url))
-    return path
+        for fields in _rule_fields(lane):
+            fields.pop("interval", None)
+            for field in ("for", "keep_firing_for"):
+                if field in fields:
+                    fields[field] = f"{min(parse_duration(fields[field]), parse_duration(wait)):g}s"
+            fields |= {field: moment for field, moment in moments.items() if field in fields}
+        lane["interval"] = "1s"
+        _dump(rules / name, lane)
 
 
-def _config(sources: MissionSources, webhook_url: str) -> dict[str, Any]:
+def write_config(world: MissionWorld, *, slack_url: str, webhook_url: str) -> Path:
+    """Write the shipped config beside the world's files; return its path.
+
+    Everything is collected each second. Both receivers hear of pages and tickets.
+    """
+    folder = world.folder
     config = _load(_CONFIG)
     config |= {"rules": ["rules"], "server": {"host": "127.0.0.1", "port": 0}, "collector_alert": {"for": "1s"}}
     config["store"]["path"] = "slo-guard.db"
@@ -109,35 +91,31 @@ def _config(sources: MissionSources, webhook_url: str) -> dict[str, Any]:
         collector.pop("jitter", None)
         match collector["type"]:
             case "prometheus":
-                collector["url"] = sources.url("prometheus")
+                collector["url"] = world.prometheus.url("prometheus")
             case "scrape":
-                collector["url"] = sources.url("gateway") + "/metrics"
-            case "evidence":
-                collector["file"] = "evidence.yaml"
+                collector["url"] = world.prometheus.url("gateway") + "/metrics"
+            case "json":
+                collector["url"] = world.api.url + urlsplit(collector["url"]).path
     for receiver in config["receivers"]:
-        receiver |= {"severities": ["page", "ticket"], "min_interval": "200ms", "http": {"total_timeout": "3s"}}
+        receiver |= {"severities": ["page", "ticket"], "min_interval": "100ms", "http": {"total_timeout": "3s"}}
         if receiver["type"] == "slack":
             receiver["url"] = {"file": "slack-url"}
         else:
             receiver["url"] = webhook_url
-    return config
+    (folder / "slack-url").write_text(slack_url + "\n", encoding="utf-8")
+    path = folder / "slo-guard.yaml"
+    _dump(path, config)
+    return path
 
 
-def _quicken(lane: dict[str, Any], wait_seconds: float, stale_after: str) -> None:
-    lane["interval"] = "1s"
-    usual: Mapping[str, Any] = lane.get("defaults", {}).get("no_data", {})
-    for kpi in lane["kpis"]:
-        for field in ("for", "keep_firing_for"):
-            if field in kpi:
-                kpi[field] = f"{min(parse_duration(kpi[field]), wait_seconds):g}s"
-        if kpi["measure"] == "last" and kpi["kpi"] != DRILL:
-            kpi["no_data"] = {**usual, **kpi.get("no_data", {}), "after": stale_after}
+def _rule_fields(lane: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield lane.setdefault("defaults", {})
+    yield from lane["kpis"]
 
 
-def _local(at: float, zone: ZoneInfo) -> str:
-    """Return an instant as a rule states it: local time without a zone, but for the hour that occurs twice."""
-    local = from_unix(math.ceil(at)).astimezone(zone)
-    return local.isoformat() if local.fold else local.replace(tzinfo=None).isoformat()
+def _moment(at: float) -> str:
+    """Return the whole second at or after an instant, as a rule may state it."""
+    return iso(math.ceil(at))
 
 
 def _load(file: Path) -> dict[str, Any]:
@@ -146,5 +124,7 @@ def _load(file: Path) -> dict[str, Any]:
 
 
 def _dump(file: Path, content: dict[str, Any]) -> None:
-    plain = {name: str(value) if isinstance(value, date) else value for name, value in content.items()}
-    file.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    """Replace the file at once: a daemon may be reading it."""
+    written = file.with_suffix(".new")
+    written.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    written.rename(file)
