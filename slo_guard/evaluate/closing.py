@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from slo_guard.domain.alerts import Alert, AlertKey, FinalVerdict
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, FinalVerdict
 from slo_guard.domain.kpi import KPI, Plan, Sprint
 from slo_guard.domain.ports import FinalVerdicts
 from slo_guard.domain.sprints import successor_of
@@ -131,7 +131,8 @@ def hand_over(plan: Plan, sprint: Sprint, tracks: dict[tuple[str, str], KpiTrack
 def _takes_over(heir: KpiTrack, moved: Alert, ledger: Ledger, now: float) -> bool:
     """Whether the next sprint's KPI can go on with an alert: it raises such alerts, of such labels, and still may."""
     over = heir.kpi.closes_with_sprint and heir.sprint.end_at <= now
-    return heir.kpi.objective is not None and not over and heir.owns(moved) and moved.key not in ledger.standing
+    raises = heir.kpi.objective is not None or (moved.key.kind is AlertKind.RISK and heir.kpi.warn is not None)
+    return raises and not over and heir.owns(moved) and moved.key not in ledger.standing
 
 
 def _as_judged(alert: Alert, frame: VerdictFrame) -> Alert:

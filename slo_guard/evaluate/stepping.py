@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
+from slo_guard.domain.kpi import KPI
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.verdicts import REASON_CODE, REASONS, AlertState, CodeArray, Reason, Verdict
 from slo_guard.evaluate.alerting import AlertArray, condition_of, escalates
@@ -103,7 +104,7 @@ class _Step:
         else:
             verdict = Verdict(int(frame.verdict[row]))
             said = REASONS[int(frame.reason[row])]
-            reason = said if state > was else _end_reason(verdict, said)
+            reason = said if state > was else _end_reason(self._track.kpi, self._kind, verdict, said)
             value = None if np.isnan(frame.value[row]) else float(frame.value[row])
             note = frame.notes.get(row)
         active_at = float(alerts.active_at[group])
@@ -136,11 +137,18 @@ class _Step:
         return AlertKey(kpi.sprint, kpi.id, self._track.groups.labels[group], self._kind)
 
 
-def _end_reason(verdict: Verdict, said: Reason) -> Reason:
-    """Return why an alert ended while its series is in view: only a value that is fine again is a recovery."""
+def _end_reason(kpi: KPI, kind: AlertKind, verdict: Verdict, said: Reason) -> Reason:
+    """Return why an alert ended while its series is in view: only a value that is fine again is a recovery.
+
+    What is not due is not at risk any more; what has a warning bound and no objective is within that bound again.
+    """
     match verdict:
-        case Verdict.MET | Verdict.AT_RISK | Verdict.TRACKED:
+        case Verdict.MET | Verdict.AT_RISK:
             return Reason.RECOVERED
         case Verdict.NO_DATA:
             return Reason.NO_DATA_IS_OK
+        case Verdict.NOT_DUE if kind is AlertKind.RISK:
+            return Reason.RECOVERED
+        case Verdict.TRACKED if kind is AlertKind.RISK and kpi.warn is not None:
+            return Reason.RECOVERED
     return said if said is Reason.CONDITION_NOT_MET else Reason.NO_LONGER_JUDGED

@@ -77,7 +77,7 @@ def plain_message(note: Notification) -> dict[str, Any]:
     for line in () if note.reason is NotificationReason.SPRINT_CLOSED else note.series[:MAX_LINES]:
         where = labels_text(line.labels) or note.kpi
         value = value_text(line.value, note.unit, note.objective)
-        lines.append(f"{_line_word(note, line)} {where}: {value}, {period(line)}; {why_line(line)}")
+        lines.append(f"{_line_word(note, line)} {where}: {value}, {period(line)}; {why_line(note, line)}")
     text = "\n".join(mrkdwn(line, _LINE // 3) for line in lines)
     return {
         "text": text
@@ -139,7 +139,7 @@ def _line(note: Notification, line: SeriesLine, *, alone: bool) -> str:
     if line.ended_at is not None:
         lasted = format_duration(max(0.0, line.ended_at - line.active_at))
         since = f"from {_date(line.active_at)} to {_date(line.ended_at)}, {lasted}"
-    texts = [f"{_line_word(note, line)}: *{where}* {value}, {since}", mrkdwn(why_line(line), _LINE)]
+    texts = [f"{_line_word(note, line)}: *{where}* {value}, {since}", mrkdwn(why_line(note, line), _LINE)]
     # What a rule says of a breach would be wrong beside a series that is fine again.
     shown = () if not line.firing else ("summary", "description") if alone else ("summary",)
     texts += [mrkdwn(line.annotations[name], _LINE) for name in shown if line.annotations.get(name, "").strip()]

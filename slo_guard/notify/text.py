@@ -25,6 +25,7 @@ _WHY_TOLD = {
     NotificationReason.SPRINT_CLOSED: "the sprint is over; this is how every KPI ended",
     NotificationReason.TEST: "a test, nothing is wrong",
 }
+_RISK_OVER = "it is not at risk any more"
 _NOT_NEW = frozenset({NotificationReason.REPEAT_INTERVAL_ELAPSED, NotificationReason.RECEIVER_ADDED})
 _TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINERS = {"\u200d", "\ufe0e", "\ufe0f", "\u20e3"}
@@ -80,8 +81,7 @@ def objective_text(note: Notification) -> str:
 
 def objective_words(objective: str) -> str:
     """Return an objective as people say it: ``at most 1.16s``."""
-    words, gap, rest = one_line(objective).partition(" ")
-    return words.replace("_", " ") + gap + rest
+    return one_line(objective).replace("_", " ")
 
 
 def counts(note: Notification) -> str:
@@ -121,13 +121,17 @@ def final_counts(note: Notification) -> str:
 
 def why_told(note: Notification) -> str:
     """Return in words why this message is sent."""
+    if note.kind is AlertKind.RISK and note.reason is NotificationReason.RECOVERED:
+        return _RISK_OVER
     return _WHY_TOLD[note.reason]
 
 
-def why_line(line: SeriesLine) -> str:
-    """Return in words why a series is in the state that the line shows, with the note where there is one."""
+def why_line(note: Notification, line: SeriesLine) -> str:
+    """Return in words why a series is in the state that the line shows, with the line's note where there is one."""
     known = line.reason in Reason.__members__.values()
     sentence = Reason(line.reason).sentence if known else line.reason
+    if note.kind is AlertKind.RISK and line.reason == Reason.RECOVERED:
+        sentence = _RISK_OVER
     return f"{sentence} ({one_line(line.note)})" if line.note else sentence
 
 

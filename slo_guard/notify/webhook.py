@@ -116,7 +116,7 @@ def _annotations(note: Notification, line: SeriesLine) -> dict[str, str]:
     against = f"{value}, objective {objective_text(note)}" if note.objective else value
     annotations = {
         "summary": f"{headline(note)}: {name_of(note)}",
-        "description": f"{against}: {why_line(line)}",
+        "description": f"{against}: {why_line(note, line)}",
         "value": value,
         "objective": note.objective,
         "reason": line.reason,

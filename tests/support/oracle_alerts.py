@@ -173,7 +173,7 @@ def _takes_over(heir: KPI, labels: LabelSet, kind: AlertKind, alert: OneAlert) -
     of_no_series = not labels and bool(heir.by)
     unsigned = heir.type is IndicatorType.BOOL and heir.measure.reducer is Reducer.LAST
     unknown = alert.verdict is Verdict.NO_DATA or unsigned
-    return heir.objective is not None and kind in _kinds(heir) and (unknown or not of_no_series)
+    return _is_watched(heir, kind) and kind in _kinds(heir) and (unknown or not of_no_series)
 
 
 def _over(

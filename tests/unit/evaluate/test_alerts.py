@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from slo_guard.clock import from_unix
 from slo_guard.domain.alerts import AlertKind
-from slo_guard.domain.kpi import Combine, Expected, NoData, NoDataThen
+from slo_guard.domain.kpi import Combine, Expected, NoData, NoDataThen, Pace
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.verdicts import AlertState
@@ -155,6 +157,28 @@ def test_firing_alert_with_a_resolve_bound_does_not_end_because_nothing_can_be_j
 def test_kpi_without_an_objective_never_alerts(then):
     """A number to watch is not a number to page about, and neither is its absence."""
     assert story(a_kpi(no_data=NoData(60.0, then, 60.0), min_samples=5), samples([1]), MINUTES) == []
+
+
+@pytest.mark.parametrize(
+    ("then", "end"), [(NoDataThen.ALERT, (240, "recovered")), (NoDataThen.OK, (180, "no_data_is_ok"))]
+)
+def test_what_is_tracked_is_told_of_while_it_is_past_its_warning(then, end):
+    """A blocker of four days needs somebody, although nobody promised a bound; where it is missing, it is as it was."""
+    kpi = a_kpi(warn=an_objective("at_most", 3), no_data=NoData(60.0, then, 60.0))
+
+    told = story(kpi, samples([1, 4, None, None, 2]), MINUTES[:5])
+
+    assert told == [(60, "inactive", "firing", "past_warn"), (end[0], "firing", "inactive", end[1])]
+
+
+def test_risk_of_a_goal_that_is_on_its_line_again_is_over():
+    """Who was told that a goal is behind hears that it has caught up, not that nothing is known of it any more."""
+    goal = a_kpi(measure="increase over sprint", objective=an_objective("at_least", 100), due_at=T0 + 600, unit="")
+    kpi = replace(goal, baseline=0.0, pace=Pace.LINEAR)
+
+    told = story(kpi, samples([0, 5, 20]), MINUTES[:3])
+
+    assert told == [(60, "inactive", "firing", "behind_pace"), (120, "firing", "inactive", "recovered")]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,17 @@ def test_an_end_without_recovery_never_speaks_of_recovery(reason: Reason) -> Non
     assert "12m 30s" in text
 
 
+def test_the_end_of_a_risk_does_not_speak_of_an_objective_that_was_met_all_along() -> None:
+    """A blocker has no objective; who reads that one is met again looks for it."""
+    back = a_line(firing=False, reason="recovered", verdict="tracked", value=0.0, ended_at=NOON + 750, annotations={})
+
+    text = read(kind=AlertKind.RISK, reason=NotificationReason.RECOVERED, series=(back,), objective="warn at_most 3d")
+
+    assert "the objective is met again" not in text
+    assert text.count("it is not at risk any more") == 2
+    assert "objective warn at most 3d" in text
+
+
 def test_a_series_that_only_waits_to_clear_is_not_called_breached() -> None:
     """With `keep_firing_for` or hysteresis the value beside it is fine again."""
     text = read(series=(a_line(verdict="met", reason="objective_met", value=1.12),))
