@@ -41,8 +41,9 @@ def collect_once(
     nothing was kept.
     """
     at = to_unix(now)
+    cursor = store.collector_cursor(collector.name)
     try:
-        collection = collector.collect(at, store.collector_cursor(collector.name))
+        collection = collector.collect(at, cursor)
     except Exception:
         # A collector's own bug must not look like a source that has nothing to say.
         log.exception("collector_bug", collector=collector.name)

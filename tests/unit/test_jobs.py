@@ -1,4 +1,4 @@
-"""The jobs while the wall clock is wrong for a moment: what was collected then hides nothing that comes after."""
+"""The jobs when something around them is wrong: the wall clock for a moment, or the store."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from slo_guard.clock import from_unix
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.ports import Store
 from slo_guard.domain.readings import GaugeFrame, Reading
+from slo_guard.errors import StoreError
 from slo_guard.evaluate import EvaluationState
 from slo_guard.jobs import EvaluationBacklog, collect_once, evaluate_once
 from slo_guard.store import open_store
@@ -89,3 +91,13 @@ def test_a_collection_that_began_while_the_clock_was_ahead_is_of_when_it_ended(s
     assert [at for name, at in times if name == COLLECTOR_UP] == [0.0, 1.0]
     assert all(at <= 1.0 for _, at in times)
     assert life.verdict(2.0) == "missed"
+
+
+def test_a_store_that_cannot_be_read_is_no_bug_of_the_collector(store: Store):
+    """Who reads of a bug in a collector looks in the wrong place."""
+    store.close()
+
+    with capture_logs() as logs, pytest.raises(StoreError):
+        collect_once(FakeCollector("source", {"a": {(): FINE}}), store, from_unix(START))
+
+    assert logs == []
