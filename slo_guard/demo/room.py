@@ -20,8 +20,8 @@ from slo_guard.demo.slack_stand_in import PATH, Received, SlackStandIn
 from slo_guard.demo.sources import source_server
 from slo_guard.demo.world.story import Episode, Story
 
-_BEFORE_FAULTS_SECONDS = 3.0
-"""The daemon starts while all is quiet: the cycle of episodes begins this long after the room is opened."""
+_BEFORE_FAULTS_SECONDS = 8.0
+"""The daemon starts and reads the sprint so far while all is quiet; episodes begin this long after the opening."""
 
 _TICK_SECONDS = 0.5
 _SLACK_BUSY_ON = 3

@@ -61,7 +61,7 @@ def test_the_files_follow_the_clock(tmp_path: Path) -> None:
         file = room.folder / "sign-offs.yaml"
         before = read_evidence(file)
         there = {each.name for each in room.folder.rglob("*") if not each.is_dir()}
-        clock[0] += 3 + DRILL_UNSIGNED.ends
+        clock[0] += 8 + DRILL_UNSIGNED.ends
         for _ in range(100):
             after = read_evidence(file)
             if len(after.entries) > len(before.entries) or signed.wait(0.1):
