@@ -18,12 +18,13 @@ from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.ports import Store
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import SloGuardError, StoreError
-from slo_guard.evaluate import EvaluationState, needed_from
+from slo_guard.evaluate import EvaluationState
 from slo_guard.expose.api import create_app
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.server import HttpServer
 from slo_guard.expose.snapshot import ReloadOutcome, SnapshotHolder
 from slo_guard.loaded import Loaded, load_files, only_at_start
+from slo_guard.restoring import rebuilt_state, state_to_start_with
 from slo_guard.scheduler import Scheduler
 from slo_guard.source_board import SourceBoard
 from slo_guard.store import open_store
@@ -192,29 +193,12 @@ class Daemon:
         assert self._cycle is not None
         before = self._assembly
         known = set() if before is None else set(before.loaded.plan.indicators) - self._cycle.awaiting
-        state = self._rebuilt_state(plan, departed, ())
-        # What was stored but not judged before the stop is taken in first: it is no first collection since the
-        # start, and by its age everything would be no_data and page.
-        judged, until = state.reading_cursor, plan.last_evaluation(self._now())
-        state.take_all(self._store.observations(after_id=judged, seen_until=until))
-        state.awaiting = {spec.name for spec in specs} - known
-        return state
+        return state_to_start_with(plan, self._store, self._now(), departed, {spec.name for spec in specs} - known)
 
     def _rebuilt_state(self, plan: Plan, departed: Iterable[KPI], awaiting: Iterable[str]) -> EvaluationState:
         """Return the state as the last stored evaluation left it."""
         assert self._store is not None
-        started = monotonic()
-        persisted = self._store.load_evaluation()
-        begin = needed_from(plan, self._now(), persisted.closed)
-        history = self._store.observations(up_to_id=persisted.reading_cursor, seen_from=begin)
-        state = EvaluationState.restored(plan, persisted, history, awaiting=awaiting, departed=departed)
-        log.info(
-            "state_restored",
-            alerts=len(persisted.alerts),
-            transition=persisted.last_seq,
-            seconds=round(monotonic() - started, 3),
-        )
-        return state
+        return rebuilt_state(plan, self._store, self._now(), departed, awaiting)
 
     def _look(self) -> None:
         """See to what neither the schedule nor a pool can see: a clock that went back, and collections that hang."""
