@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -10,10 +11,11 @@ from rich.text import Text
 
 from slo_guard.cli.recorded import (
     Instant,
+    ending_the_command,
     format_option,
-    load,
+    load_plan,
+    load_samples,
     print_json,
-    rules_option,
     samples_option,
     table,
     table_console,
@@ -21,43 +23,78 @@ from slo_guard.cli.recorded import (
 )
 from slo_guard.clock import iso
 from slo_guard.domain.alerts import Transition
+from slo_guard.domain.kpi import Plan
 from slo_guard.domain.verdicts import AlertState
 from slo_guard.replay.backtest import backtest as run_backtest
-from slo_guard.replay.backtest import backtest_json
+from slo_guard.replay.backtest import backtest_json, backtest_store
+from slo_guard.store import open_stored
 from slo_guard.units import format_value
 
 _STYLES = {AlertState.FIRING: "bold red", AlertState.PENDING: "yellow", AlertState.INACTIVE: "green"}
 
 
 @click.command("backtest")
-@rules_option
+@click.option("--rules", type=click.Path(path_type=Path), help="Rule folder or file.", metavar="DIR")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A daemon's config, in place of --rules: its rules, its indicators, and the alerts about its collectors.",
+)
 @samples_option
-@click.option("--prometheus", metavar="URL", help="Not supported by this version; use --samples.")
+@click.option("--store", type=click.Path(path_type=Path), metavar="FILE", help="What a daemon stored.")
+@click.option("--prometheus", metavar="URL", help="Not supported by this version; use --samples or --store.")
 @click.option("--from", "start", type=Instant(), required=True, metavar="T", help="The first evaluation.")
 @click.option("--to", "end", type=Instant(), required=True, metavar="T", help="The last instant, included.")
 @format_option
 def backtest(
-    *, rules: Path, samples: Path | None, prometheus: str | None, start: float, end: float, style: str
+    *,
+    rules: Path | None,
+    config: Path | None,
+    samples: Path | None,
+    store: Path | None,
+    prometheus: str | None,
+    start: float,
+    end: float,
+    style: str,
 ) -> None:
     """List every alert transition that would have happened between two instants.
 
     Each KPI is evaluated at from + k x its interval, up to and including to; samples before from fill its
-    windows. Instants are ISO 8601 with a zone, or Unix seconds. Exit code 1: the rules have errors; 2: a file
-    cannot be used.
+    windows. A store's readings count from when the daemon saw them, so that its own day comes out again.
+    Instants are ISO 8601 with a zone, or Unix seconds. Exit code 1: the rules have errors; 2: a file cannot be used.
     """
     if prometheus is not None:
         raise click.UsageError("--prometheus is not supported by this version; record samples and use --samples.")
-    if samples is None:
-        raise click.UsageError("Missing option '--samples'.")
+    _exactly_one(rules=rules, config=config)
+    _exactly_one(samples=samples, store=store)
     if end < start:
         raise click.UsageError(f"--to {iso(end)} is before --from {iso(start)}.")
     with working():
-        plan, observations = load(rules, samples)
-        transitions = tuple(run_backtest(plan, observations, start, end))
+        plan = load_plan(rules, config)
+        transitions = _of_samples(plan, samples, start, end) if samples else _of_store(plan, store, start, end)
     if style == "json":
         print_json(backtest_json(transitions))
     else:
         _print_table(transitions, start, end)
+
+
+def _exactly_one(**options: Path | None) -> None:
+    (first, one), (second, other) = options.items()
+    if one is None and other is None:
+        raise click.UsageError(f"Missing option '--{first}' or '--{second}'.")
+    if one is not None and other is not None:
+        raise click.UsageError(f"Give --{first} or --{second}, not both.")
+
+
+def _of_samples(plan: Plan, samples: Path, start: float, end: float) -> tuple[Transition, ...]:
+    return tuple(run_backtest(plan, load_samples(samples, plan), start, end))
+
+
+def _of_store(plan: Plan, file: Path | None, start: float, end: float) -> tuple[Transition, ...]:
+    assert file is not None
+    with ending_the_command(), closing(open_stored(file)) as store:
+        return tuple(backtest_store(plan, store, start, end))
 
 
 def _print_table(transitions: Sequence[Transition], start: float, end: float) -> None:

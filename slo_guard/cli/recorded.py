@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from rich.table import Table
 
 from slo_guard.domain.kpi import Plan
 from slo_guard.domain.ports import StoredObservation
-from slo_guard.errors import SloGuardError
+from slo_guard.errors import ConfigError, SloGuardError
+from slo_guard.loaded import load_files
 from slo_guard.replay.instants import parse_instant
 from slo_guard.replay.samples import read_samples
 from slo_guard.rulebook import load_rules
@@ -61,17 +63,44 @@ def load(rules: Path, samples: Path) -> tuple[Plan, tuple[StoredObservation, ...
 
     Ends the command with exit code 1 for rules with errors and 2 for files that cannot be used.
     """
-    loaded = load_rules([rules], None)
-    tell(str(finding) for finding in loaded.findings)
-    if loaded.plan is None:
-        raise SystemExit(UNREADABLE if loaded.unreadable else FINDINGS)
+    plan = load_plan(rules, None)
+    return plan, load_samples(samples, plan)
+
+
+def load_plan(rules: Path | None, config: Path | None) -> Plan:
+    """Read rules, or else a config with the rules that it names; ends the command as :func:`load` does."""
+    if rules is None:
+        assert config is not None
+        try:
+            loaded = load_files(config)
+        except ConfigError as error:
+            tell([str(error)])
+            raise SystemExit(FINDINGS if config.is_file() else UNREADABLE) from None
+        tell(str(finding) for finding in loaded.warnings)
+        return loaded.plan
+    found = load_rules([rules], None)
+    tell(str(finding) for finding in found.findings)
+    if found.plan is None:
+        raise SystemExit(UNREADABLE if found.unreadable else FINDINGS)
+    return found.plan
+
+
+def load_samples(samples: Path, plan: Plan) -> tuple[StoredObservation, ...]:
+    """Read the samples of what ``plan`` looks at; ends the command as :func:`load` does."""
+    with ending_the_command():
+        read = read_samples(samples, plan.indicators)
+    tell(f"{samples}: {notice}" for notice in read.notices)
+    return read.observations
+
+
+@contextmanager
+def ending_the_command() -> Iterator[None]:
+    """End the command with exit code 2, and what is wrong on standard error, for an error raised on purpose."""
     try:
-        read = read_samples(samples, loaded.plan.indicators)
+        yield
     except SloGuardError as error:
         tell([str(error)])
         raise SystemExit(UNREADABLE) from None
-    tell(f"{samples}: {notice}" for notice in read.notices)
-    return loaded.plan, read.observations
 
 
 def tell(notices: Iterable[str]) -> None:

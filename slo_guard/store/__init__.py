@@ -6,6 +6,6 @@ behind the port as one transaction; what only SQLite knows stands in :mod:`sqlit
 
 from __future__ import annotations
 
-from slo_guard.store.sql_store import open_store
+from slo_guard.store.sql_store import open_store, open_stored
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "open_stored"]

@@ -55,6 +55,27 @@ def open_store(
     return SqlStore(Database(path, engine), retention_seconds=retention_seconds, max_bytes=max_bytes)
 
 
+def open_stored(path: Path) -> Store:
+    """Open the SQLite store that is at ``path`` to read what it holds: nothing is made, and no table is changed.
+
+    A daemon may write to it meanwhile. Raises ``StartError`` when there is none of this version.
+    """
+    path = path.absolute()
+    if not path.is_file():
+        raise StartError(f"there is no store {path}; name the file that the config's store.path names")
+    engine = sqlite_engine(path)
+    try:
+        with engine.begin() as connection:
+            current = is_current(connection)
+    except DBAPIError as error:
+        engine.dispose()
+        raise StartError(f"the store {path} cannot be opened: {cause_of(error)}") from None
+    if not current:
+        engine.dispose()
+        raise StartError(f"{path} is no store of this version; let this version's daemon open it once, or name another")
+    return SqlStore(Database(path, engine), retention_seconds=DEFAULT_RETENTION_SECONDS, max_bytes=None)
+
+
 class SqlStore:
     """Implements :class:`slo_guard.domain.ports.Store`; open it with :func:`open_store`.
 
