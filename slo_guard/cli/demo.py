@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import socket
 import threading
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 
+from slo_guard.cli.demo_speed import go_through_sprint
 from slo_guard.cli.run import leave
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.demo.adapted_rules import adaptations
@@ -20,6 +22,22 @@ from slo_guard.process import run_daemon
 from slo_guard.units import parse_duration
 
 _USUAL_PORT = 9469
+_DEFAULT_STEP_SECONDS = 600.0
+
+
+class _Speed(click.ParamType[float]):
+    name = "speed"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if value == "max":
+            return math.inf
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = 0.0
+        if not speed >= 1.0:
+            self.fail(f"{value!r} is no speed; write simulated seconds a second, such as 3600, or max", param, ctx)
+        return speed
 
 
 class _Duration(click.ParamType[float]):
@@ -38,12 +56,32 @@ class _Duration(click.ParamType[float]):
 @click.option("--port", type=click.IntRange(0, 65535), help=f"Port of the page; 0: any free one.  [{_USUAL_PORT}]")
 @click.option("--faults/--no-faults", default=True, show_default=True, help="Whether anything goes wrong.")
 @click.option("--stop-after", type=_Duration(), metavar="DURATION", help="Stop by itself, after 3m for example.")
-def demo(port: int | None, stop_after: float | None, *, faults: bool) -> None:
+@click.option(
+    "--speed",
+    type=_Speed(),
+    metavar="N|max",
+    help="Go through the whole sprint at N simulated seconds a second, such as 7200, or as fast as it goes.",
+)
+@click.option(
+    "--step",
+    type=_Duration(),
+    metavar="DURATION",
+    help="With --speed: simulated time between two evaluations.  [10m]",
+)
+def demo(port: int | None, stop_after: float | None, speed: float | None, step: float | None, *, faults: bool) -> None:
     """Watch the daemon on a simulated Mission Control, with a Slack stand-in that prints what it gets.
 
-    Nothing has to be set up, and nothing is left behind. Faults come and go within three minutes.
+    Nothing has to be set up, and nothing is left behind. Faults come and go within three minutes. With --speed the
+    daemon's jobs are stepped through all of sprint 40 instead, from before its start to past its close.
     """
     _stop_cleanly_from_the_start()
+    if speed is not None:
+        if port is not None or stop_after is not None:
+            raise click.UsageError("--port and --stop-after have no meaning with --speed: there is no page to look at.")
+        go_through_sprint(speed, _DEFAULT_STEP_SECONDS if step is None else step, faults=faults)
+        leave(0)
+    if step is not None:
+        raise click.UsageError("--step is for --speed.")
     console = DemoConsole()
     chosen = _usual_or_free() if port is None else port
 

@@ -7,7 +7,8 @@ slower lets the same episodes fill a whole sprint.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -47,7 +48,7 @@ class Story:
 
     ``started_at``: when the story starts; ``sprint_start_at``: the sprint's first instant, in ``zone``; ``faults``:
     whether anything ever goes wrong; ``stretch``: seconds of the clock to a second of the story; ``tick_seconds``: how
-    often sources that write rows do so, by the clock.
+    often sources that write rows do so, by the clock; ``moved``: episodes that start and end at other positions.
     """
 
     started_at: float
@@ -56,6 +57,7 @@ class Story:
     faults: bool = True
     stretch: float = 1.0
     tick_seconds: float = 2.0
+    moved: Mapping[Episode, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def history_from(self) -> float:
@@ -68,7 +70,8 @@ class Story:
             return np.zeros(at.shape, dtype=bool)
         elapsed = self.elapsed(at)
         position = elapsed if episode.once else elapsed % CYCLE_SECONDS
-        on: BoolArray = (elapsed >= 0) & (position >= episode.starts) & (position < episode.ends)
+        starts, ends = self.moved.get(episode, (episode.starts, episode.ends))
+        on: BoolArray = (elapsed >= 0) & (position >= starts) & (position < ends)
         return on
 
     def is_active(self, episode: Episode, at: float) -> bool:
