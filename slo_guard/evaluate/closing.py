@@ -107,18 +107,21 @@ def hand_over(plan: Plan, sprint: Sprint, tracks: dict[tuple[str, str], KpiTrack
     """
     following = successor_of(sprint, plan.sprints.values())
     assert following is not None
-    for track in tracks.values():
-        if track.kpi.sprint == sprint.id and not track.kpi.closes_with_sprint:
-            track.retire()
-    left = [alert for alert in ledger.standing.values() if alert.key.sprint == sprint.id]
+    leaving = {
+        track.kpi.id: track
+        for track in tracks.values()
+        if track.kpi.sprint == sprint.id and not track.kpi.closes_with_sprint and not track.retired
+    }
+    for track in leaving.values():
+        track.retire()
+    left = [alert for alert in ledger.standing.values() if alert.key.sprint == sprint.id] if leaving else []
     for alert in left:
-        leaving = tracks.get((sprint.id, alert.key.kpi))
-        if leaving is None or not leaving.retired:
+        if alert.key.kpi not in leaving:
             continue
         moved = replace(alert, key=replace(alert.key, sprint=following.id))
         heir = tracks.get((following.id, alert.key.kpi))
         if heir is None or not _takes_over(heir, moved, ledger, now):
-            ledger.end(leaving.kpi, alert, Reason.SPRINT_CLOSED, now)
+            ledger.end(leaving[alert.key.kpi].kpi, alert, Reason.SPRINT_CLOSED, now)
             continue
         ledger.set_alert(alert.key, None)
         ledger.set_alert(moved.key, moved)
