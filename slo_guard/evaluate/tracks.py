@@ -44,7 +44,7 @@ _WITHOUT_VALUE = [
 class Judged(NamedTuple):
     """One evaluation of one KPI: the frame, the groups behind its rows, and what changed of the verdicts.
 
-    ``broken``: which rows have used up a limit for the whole sprint.
+    ``broken``: which rows are missed because a limit for the whole sprint is used up.
     """
 
     frame: VerdictFrame
@@ -219,7 +219,7 @@ class KpiTrack:
         if ruling is None and (ahead is not None or crosses_in is not None or raw is not None):
             outlook = replace(outlook, crosses_in=crosses_in, raw=raw)
             frame = replace(frame, outlook=outlook, notes=outlook_notes(self.kpi, outlook) | frame.notes)
-        return frame, groups, broken[groups]
+        return frame, groups, broken[groups] & (frame.verdict == Verdict.MISSED)
 
     def awaiting_frame(self, now: float) -> VerdictFrame:
         """Return what stands while the first collection is awaited: nothing is known, and nothing is changed."""

@@ -359,6 +359,17 @@ def test_what_can_recover_does_not_escalate():
     assert len(changes(results)) == 1
 
 
+def test_what_is_not_judged_does_not_escalate():
+    """Too few samples to speak of a breach are too few to call it worse."""
+    kpi = sev1(min_samples=4, keep_firing_for_seconds=600)
+    state = EvaluationState.fresh()
+    walk(a_plan(sev1(), sprint=SPRINT), counted(0, 1), minutes(T0, T0 + 60), state)
+
+    results = walk(a_plan(kpi, sprint=SPRINT), counted(0, 1, 2), [T0 + 120], state)
+
+    assert (changes(results), reasons(results[0], "sev1")) == ([], [Reason.BELOW_MIN_SAMPLES])
+
+
 def changes(results: Iterable[Evaluation]) -> list[Transition]:
     """Return all transitions."""
     return [each for result in results for each in result.transitions]
