@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slo_guard.domain.kpi import KPI, Reducer, Sprint, WindowKind
+from slo_guard.domain.kpi import KPI, Reducer, WindowKind
 from slo_guard.domain.readings import BoolArray, FloatArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict
 from slo_guard.evaluate.measures import Measured
@@ -52,12 +52,10 @@ class Rulings:
         self.rule(self._open, verdict, reason)
 
 
-def judge(kpi: KPI, sprint: Sprint, measured: Measured, circumstances: Circumstances, now: float) -> Rulings:
+def judge(kpi: KPI, measured: Measured, circumstances: Circumstances, now: float) -> Rulings:
     """Return the verdicts at ``now`` in the order of RULES.md: no data, insufficient, then the objective."""
     rulings = Rulings(len(measured.value))
     everywhere = np.ones(len(measured.value), dtype=bool)
-    if _is_over_sprint(kpi) and now < sprint.start_at:
-        rulings.rule(everywhere, Verdict.INSUFFICIENT, Reason.BEFORE_SPRINT)
     if circumstances.excluded and kpi.measure.window is None:
         rulings.rule(everywhere, Verdict.NOT_APPLICABLE, Reason.EXCLUDED)
     rulings.rule(~measured.fresh & broken_for_good(kpi, measured), Verdict.MISSED, Reason.BROKEN_FOR_GOOD)

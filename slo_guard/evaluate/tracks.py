@@ -36,10 +36,6 @@ from slo_guard.evaluate.sides import sides_of
 from slo_guard.evaluate.trend import seconds_to_cross
 from slo_guard.evaluate.windows import Counted, origin_of, window_start
 
-_WITHOUT_VALUE = [
-    REASON_CODE[reason] for reason in (Reason.BEFORE_SPRINT, Reason.CONDITION_NOT_MET, Reason.CONDITION_UNKNOWN)
-]
-
 
 class Judged(NamedTuple):
     """One evaluation of one KPI: the frame, the groups behind its rows, and what changed of the verdicts.
@@ -179,7 +175,7 @@ class KpiTrack:
     def judge(self, now: float, ruling: tuple[Verdict, Reason] | None = None) -> Judged:
         """Judge all groups in view at ``now`` and remember since when their verdicts stand.
 
-        ``ruling``: the verdict and reason that all of them have, whatever their values.
+        ``ruling``: the verdict and reason that all of them have, whatever their values, which are not shown then.
         """
         frame, groups, broken = self._look(now, ruling)
         changes, memory = self._remember(frame, groups, now)
@@ -208,9 +204,9 @@ class KpiTrack:
         excluded = bool(self._counted) and not self._counted.holds(effective)
         if ruling is None:
             circumstances = Circumstances(self._late[groups], excluded, ahead, crosses_in)
-            rulings = judge(self.kpi, self.sprint, measured, circumstances, now)
+            rulings = judge(self.kpi, measured, circumstances, now)
         else:
-            rulings = Rulings(len(groups))
+            rulings, measured = Rulings(len(groups)), replace(measured, value=np.full(len(groups), np.nan))
             rulings.rule_rest(*ruling)
         never = rulings.reason == REASON_CODE[Reason.NEVER_SEEN]
         rulings.reason[never & ~self.presence.expected[groups]] = REASON_CODE[Reason.NO_SERIES]
@@ -291,12 +287,11 @@ class KpiTrack:
         start, effective, now = times
         before = self._verdict[groups]
         since = np.where(before == verdict, self._since[groups], now)
-        unknown = (verdict == Verdict.NO_DATA) | np.isin(reason, _WITHOUT_VALUE)
         return VerdictFrame(
             kpi=self.kpi,
             at=now,
             index=index,
-            value=np.where(unknown, np.nan, measured.value),
+            value=np.where(verdict == Verdict.NO_DATA, np.nan, measured.value),
             verdict=verdict,
             reason=reason,
             samples=measured.samples,
