@@ -1,107 +1,236 @@
-"""The cycle through a sprint's end: what is shown and told of the old sprint and of the one that follows."""
+"""The evaluation cycle when something goes wrong in it: what is judged, numbered and shown afterwards."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+
+import pytest
 
 from slo_guard.clock import from_unix
 from slo_guard.cycle import EvaluationCycle
-from slo_guard.domain.kpi import KPI, Plan
+from slo_guard.domain.kpi import KPI, Objective, Plan
 from slo_guard.domain.notifications import Route
+from slo_guard.domain.ports import EvaluationRecord, Store
+from slo_guard.domain.readings import Collection
+from slo_guard.domain.verdicts import Verdict
 from slo_guard.evaluate import EvaluationState
 from slo_guard.expose.own_metrics import OwnMetrics
-from slo_guard.expose.snapshot import Snapshot, SnapshotHolder
+from slo_guard.expose.snapshot import SnapshotHolder
 from slo_guard.source_board import SourceBoard
-from tests.support.builders import SPRINT_START, a_frame, a_kpi, a_plan, a_sprint, an_objective, numbered
+from tests.support.builders import SPRINT_START, a_frame, a_kpi, a_plan, an_objective
 from tests.support.fake_store import FakeStore
+from tests.support.flaky_store import FlakyStore
+from tests.support.said import events, said
+from tests.support.store_examples import a_transition
 
-T0 = SPRINT_START
-END, NEXT = T0 + 630.0, T0 + 900.0
-SEV1 = a_kpi("sev1", "increase over sprint", objective=an_objective("equals", 0), baseline=0.0, min_coverage=0.0)
-P95 = a_kpi("p95", objective=an_objective("at_most", 1))
-
-
-def two_sprints() -> Plan:
-    """Return a plan with the same KPIs in two sprints, a gap between them."""
-    sprints = (a_sprint(T0, END), a_sprint(NEXT, NEXT + 86_400, "sprint-41"))
-    kpis: list[KPI] = [replace(kpi, sprint=sprint.id) for sprint in sprints for kpi in (SEV1, P95)]
-    return replace(a_plan(*kpis), sprints={sprint.id: sprint for sprint in sprints})
+START = SPRINT_START + 3600.0
 
 
-class Daemon:
-    """A cycle over a store in memory, which can be started anew."""
+class Cycles:
+    """A cycle over a store, driven second by second."""
 
-    def __init__(self) -> None:
-        self.store, self.holder, self.now = FakeStore(), SnapshotHolder(), T0
-        self.store.stored = numbered([a_frame("a", T0 + 30.0 * n, float((n > 0) + (n > 5))) for n in range(60)])
-        self.plan = two_sprints()
-        self.start()
-
-    def start(self) -> None:
-        """Start with what the store holds."""
-        persisted = self.store.load_evaluation()
-        known = self.store.observations(up_to_id=persisted.reading_cursor)
-        state = EvaluationState.restored(self.plan, persisted, known)
+    def __init__(self, store: Store | FlakyStore | None = None) -> None:
+        self.now = START
+        self.store = FakeStore() if store is None else store
+        self.own = OwnMetrics()
+        self.holder = SnapshotHolder()
+        self.fragile = an_objective("between", 0.0, 1.0)
+        first, second = (
+            a_kpi(name, objective=objective, interval_seconds=1.0)
+            for name, objective in (("first", an_objective("at_most", 1.0)), ("second", self.fragile))
+        )
+        self.plan: Plan = a_plan(first, second)
         self.cycle = EvaluationCycle(
-            self.store,
+            self.store,  # type: ignore[arg-type]
             self.holder,
-            OwnMetrics(),
+            self.own,
             SourceBoard(),
             lambda: from_unix(self.now),
             lambda: None,
-            lambda _plan, _departed, _awaiting: state,
+            self.restored,
         )
-        self.cycle.follow(self.plan, state, [Route("slack")])
+        self.cycle.follow(self.plan, EvaluationState.fresh(), [Route("sre")])
 
-    def run_until(self, last: float) -> Snapshot:
-        """Run every cycle that is due up to ``last``; return what is shown then."""
-        while (due := self.cycle.next_after(self.now)) <= last:
-            self.now = due
-            self.cycle.run()
-        assert self.holder.current is not None
-        return self.holder.current
+    def restored(self, plan: Plan, departed: Iterable[KPI], awaiting: Iterable[str]) -> EvaluationState:
+        persisted = self.store.load_evaluation()
+        history = self.store.observations(up_to_id=persisted.reading_cursor)
+        return EvaluationState.restored(plan, persisted, history, departed=departed, awaiting=awaiting)
 
-    def told(self) -> list[tuple[str, str, str]]:
-        """Return the messages: sprint, KPI, reason."""
-        messages = [item.row.notification for item in self.store.outbox.values()]
-        return [(each.sprint, each.kpi, each.reason.value) for each in messages]
+    def step(self, value: float | None = None, seconds: float = 1.0) -> None:
+        """Let time go by, have a value collected, and run the cycle."""
+        self.now += seconds
+        if value is not None:
+            self.store.save_collection(
+                Collection("source", self.now, (a_frame("a", self.now, value),)), lambda: self.now
+            )
+        self.cycle.run()
+
+    def metric(self, name: str) -> float:
+        lines = [line for line in self.own.render().decode().splitlines() if line.startswith(name)]
+        return float(lines[0].rpartition(" ")[2]) if lines else 0.0
+
+    def told(self) -> list[tuple[int, str, str]]:
+        return [(each.seq, each.key.kpi, each.to_state.label) for each in self.store.transitions()]
+
+    def verdicts(self) -> list[str]:
+        snapshot = self.holder.current
+        assert snapshot is not None
+        return [frame.worst.label for frame in snapshot.frames.values()]
 
 
-def test_a_sprint_ends_in_one_message_and_what_fires_goes_on_in_silence():
-    """Midnight brings one summary, and the next sprint's start nothing at all."""
-    daemon = Daemon()
+def strike(objective: Objective, upper: float | None) -> None:
+    """Have judging by ``objective`` fail (None), as a bug that only some state of things brings to light."""
+    object.__setattr__(objective, "upper", upper)
 
-    at_end = daemon.run_until(END)
-    later = daemon.run_until(NEXT + 60)
 
-    assert at_end.at == END
-    assert {key: frame.final for key, frame in at_end.frames.items() if key[0] == "sprint-40"} == {
-        ("sprint-40", "sev1"): True,
-        ("sprint-40", "p95"): False,
-    }
-    assert daemon.told() == [
-        ("sprint-40", "sev1", "first_notification"),
-        ("sprint-40", "sev1", "escalated"),
-        ("sprint-40", "p95", "first_notification"),
-        ("sprint-40", "slo_guard_sprint_close", "sprint_closed"),
+def test_the_cycle_after_one_that_failed_in_the_middle_goes_on():
+    """A state that is half of one evaluation and half of none gave numbers that the store refused until the restart."""
+    run = Cycles()
+    run.step(0.5)
+
+    strike(run.fragile, None)
+    with said() as entries:
+        run.step(9.0)
+    shown = run.verdicts()
+    strike(run.fragile, 1.0)
+    run.step(9.0)
+
+    assert shown == ["met", "met"], "what was judged last stays"
+    assert run.told() == [(1, "first", "firing"), (2, "second", "firing")]
+    assert run.verdicts() == ["missed", "missed"]
+    assert run.metric('slo_guard_job_errors_total{job="evaluate"}') == 1
+    failed = [entry for entry in entries if entry["event"] == "evaluation_failed"]
+    assert [type(entry["exc_info"]) for entry in failed] == [AssertionError]
+
+
+def test_a_cause_that_stays_is_told_once_and_tried_ever_less_often():
+    """A traceback a second hides everything else, and restoring weeks of windows each second stops the machine."""
+    run = Cycles()
+    run.step(0.5)
+    strike(run.fragile, None)
+
+    with said() as entries:
+        for _ in range(30):
+            run.step(9.0)
+        strike(run.fragile, 1.0)
+        for _ in range(40):
+            run.step(9.0)
+
+    failures = run.metric('slo_guard_job_errors_total{job="evaluate"}')
+    assert events(entries, "evaluation_failed", "evaluation_works_again") == [
+        "evaluation_failed",
+        "evaluation_works_again",
     ]
-    assert set(later.frames) == {("sprint-40", "sev1"), ("sprint-41", "sev1"), ("sprint-41", "p95")}
-    assert [(kpi.sprint, kpi.id) for kpi in later.kpis] == list(later.frames)
-    assert [key.sprint for key in later.alerts] == ["sprint-41"]
-    assert b'slo_guard_kpi_value{sprint="sprint-40",lane="ga-ops",kpi="sev1"} 2' in b"".join(later.metrics.parts)
+    assert 3 <= failures <= 5
+    assert run.metric("slo_guard_evaluations_missed_total") > 20
+    assert run.told() == [(1, "first", "firing"), (2, "second", "firing")]
 
 
-def test_a_daemon_that_is_started_anew_at_every_turn_shows_and_tells_the_same():
-    """A deployment at midnight is nobody's business."""
-    straight, restarted = Daemon(), Daemon()
-    straight.run_until(NEXT + 60)
+def test_what_is_awaited_is_still_awaited_after_a_failure():
+    """The first collection is not over because an evaluation failed: no_data would page for every KPI."""
+    run = Cycles()
+    state = EvaluationState.fresh()
+    state.awaiting = {"a"}
+    run.cycle.follow(run.plan, state, [Route("sre")])
+    strike(run.fragile, None)
+    run.step(0.5)
 
-    for last in (T0 + 60, END - 30, END, END + 30, NEXT - 30, NEXT, NEXT + 60):
-        restarted.run_until(last)
-        restarted.start()
-    shown = restarted.run_until(NEXT + 120)
+    awaiting = run.cycle.awaiting
+    strike(run.fragile, 1.0)
+    run.step()
 
-    assert restarted.told() == straight.told()
-    assert restarted.store.told == straight.store.told
-    assert shown.frames["sprint-40", "sev1"].value.tolist() == [2.0]
-    assert shown.frames["sprint-40", "sev1"].final
+    assert awaiting == {"a"}
+    assert run.verdicts() == ["met", "met"]
+
+
+def test_nothing_is_judged_on_a_state_restored_without_what_waits_to_be_stored():
+    """The numbers of its transitions would be given a second time, and one of the two would never be told."""
+    store = FlakyStore(FakeStore(), refused=frozenset({"save_evaluation"}))
+    run = Cycles(store)
+    run.step(0.5)
+    store.full = True
+    run.step(9.0)
+    strike(run.fragile, None)
+    run.step(9.0)
+    strike(run.fragile, 1.0)
+
+    run.step(0.5)
+    run.step(0.5)
+    waiting = run.told()
+    store.full = False
+    run.step(0.5)
+
+    assert waiting == []
+    assert run.metric("slo_guard_evaluations_missed_total") == 2
+    assert run.told() == [
+        (1, "first", "firing"),
+        (2, "second", "firing"),
+        (3, "first", "inactive"),
+        (4, "second", "inactive"),
+    ]
+
+
+def test_a_store_that_went_on_without_us_is_taken_as_it_is():
+    """Transitions that do not follow on the last one stored are never taken: trying for ever would silence everything."""
+    run = Cycles()
+    run.step(0.5)
+    run.store.save_evaluation(EvaluationRecord(run.now, 1, transitions=(a_transition(1),)))
+
+    run.step(9.0)
+    run.step(9.0)
+
+    assert [number for number, *_ in run.told()] == [1, 2, 3]
+    assert run.told()[1:] == [(2, "first", "firing"), (3, "second", "firing")]
+    assert run.verdicts() == ["missed", "missed"]
+
+
+def test_a_backlog_that_can_never_be_stored_does_not_stand_in_the_way():
+    """A conflict found as the backlog is saved between two cycles is as final as one found in a cycle."""
+    store = FlakyStore(FakeStore(), refused=frozenset({"save_evaluation"}))
+    run = Cycles(store)
+    run.step(0.5)
+    store.full = True
+    run.step(9.0)
+    store.full = False
+    run.store.save_evaluation(EvaluationRecord(run.now, 1, transitions=(a_transition(1),)))
+
+    left = run.cycle.save_backlog()
+    run.step(9.0)
+
+    assert left, "nothing waits any more"
+    assert run.told()[1:] == [(2, "first", "firing"), (3, "second", "firing")]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 5.0])
+def test_a_full_disk_is_told_once_and_once_when_it_is_over(seconds: float):
+    """A line a second for hours fills what is left of the disk."""
+    store = FlakyStore(FakeStore(), refused=frozenset({"save_evaluation", "save_plan"}))
+    run = Cycles(store)
+    run.step(0.5)
+
+    with said() as entries:
+        store.full = True
+        for _ in range(3):
+            run.step(9.0, seconds)
+        store.full = False
+        run.step(9.0, seconds)
+
+    assert events(entries, "store_failed", "store_works_again") == ["store_failed", "store_works_again"]
+    assert run.told() == [(1, "first", "firing"), (2, "second", "firing")]
+
+
+def test_while_the_clock_is_behind_the_last_evaluation_nothing_is_judged_and_that_is_counted():
+    """An instant judged twice could tell its alerts twice; the page keeps the last verdicts meanwhile."""
+    run = Cycles()
+    run.step(0.5)
+
+    with said() as entries:
+        run.step(9.0, -3600.0)
+        run.step(9.0)
+        behind = run.verdicts()
+        run.step(9.0, 3600.0)
+
+    assert behind == [Verdict.MET.label] * 2
+    assert run.metric("slo_guard_evaluations_skipped_total") == 2
+    assert events(entries, "evaluations_skipped", "evaluations_go_on") == ["evaluations_skipped", "evaluations_go_on"]
+    assert run.verdicts() == ["missed", "missed"]
