@@ -23,7 +23,7 @@ _TIMETABLE: Mapping[Episode, tuple[_Moment, _Moment]] = {
     reliability.SECOND_SEV1: ((7, 11.0), _FOR_EVER),
     reliability.BURN_ALARM: ((7, 12.0), (7, 12.5)),
     xai.FLAG_TOO_WIDE: ((8, 12.0), (8, 15.0)),
-    fs_v2.HARNESS_STOPPED: ((8, 20.0), (9, 9.0)),
+    fs_v2.HARNESS_STOPPED: ((9, 9.0), (10, 9.0)),
     metering.EXPORT_LATE: ((9, 6.0), (9, 12.0)),
 }
 """When the episodes come whose length means something: sprint day, from 0, and local hour."""
