@@ -5,11 +5,13 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, bindparam, exists, select
 
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.store.documents import index_bytes, index_from
 from slo_guard.store.schema import FINAL_VERDICTS, READINGS, SERIES_INDEX, VERDICT_CHANGES, VERDICT_MEMORY
+
+_ROW_OF = select(SERIES_INDEX.c.id).where(SERIES_INDEX.c.digest == bindparam("digest"))
 
 
 class SeriesIndexes:
@@ -31,9 +33,7 @@ class SeriesIndexes:
 
         Looked up every time, by its digest: pruning may have deleted a row that this process once saw.
         """
-        found = connection.execute(
-            select(SERIES_INDEX.c.id).where(SERIES_INDEX.c.digest == index.digest)
-        ).scalar_one_or_none()
+        found = connection.execute(_ROW_OF, {"digest": index.digest}).scalar_one_or_none()
         if found is not None:
             return int(found)
         labels = encoded[index] if index in encoded else index_bytes(index)

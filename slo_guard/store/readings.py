@@ -60,6 +60,8 @@ def save_observations(
     """Insert ``observations`` in their order, stamped inside this transaction; returns their ``seen_at``."""
     progress = connection.execute(select(PROGRESS)).one()
     seen_at = _stamped(connection, progress, float(stamp()))
+    used = dict.fromkeys(item.index for item in observations if item.index is not None)
+    index_ids = {index: indexes.row_of(connection, index, encoded_indexes) for index in used}
     rows = [
         {
             "id": number,
@@ -70,7 +72,7 @@ def save_observations(
             "kind": item.kind,
             "indicator": item.indicator,
             "collector": item.collector,
-            "index_id": None if item.index is None else indexes.row_of(connection, item.index, encoded_indexes),
+            "index_id": None if item.index is None else index_ids[item.index],
             "rejected": item.rejected,
             "example": item.example,
             "block": item.block,
