@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from slo_guard.domain.kpi import KPI, Combine, Reducer, WindowKind
+from slo_guard.domain.kpi import KPI, Combine, Reducer
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
 from slo_guard.evaluate.events import grouped_quantile
@@ -46,7 +46,7 @@ def fold_series(
     if source.events is not None:
         return _observed(kpi, source, start, now, flaw)
     if source.aggregator is not None:
-        return _aggregated(kpi, source, start, flaw)
+        return _aggregated(kpi, source, start, now, flaw)
     if source.level is not None:
         return _delta(kpi, source, fresh_rows, start, now, flaw)
     assert source.sample_count is not None
@@ -100,7 +100,7 @@ def _newest(kpi: KPI, source: Input, fresh_rows: BoolArray, now: float, flaw: Co
     return replace(found, veiled=meets(kpi.objective, found.value) & breaching, silent_rows=silent)
 
 
-def _aggregated(kpi: KPI, source: Input, start: float, flaw: CodeArray) -> Found:
+def _aggregated(kpi: KPI, source: Input, start: float, now: float, flaw: CodeArray) -> Found:
     """Fold the windows' values, of silent rows too: what they showed within the window was so."""
     assert source.aggregator is not None
     aggregate = source.aggregator.within(start, len(source.rows))
@@ -109,8 +109,9 @@ def _aggregated(kpi: KPI, source: Input, start: float, flaw: CodeArray) -> Found
         with np.errstate(invalid="ignore", divide="ignore"):
             values = values / aggregate.count
     found = _folded_gauges(kpi, source, values, counted, aggregate.count, flaw)
-    if kpi.measure.window is not None and kpi.measure.window.kind is WindowKind.SPRINT:
-        return found  # empty while series are fresh only as the sprint begins, and then nothing is silent yet
+    if source.begins_anew or source.leaves_out(start, now):
+        # Empty while series are fresh as a sprint or a day begins, or as an exclusion ends: nothing is silent yet.
+        return found
     # A window shorter than `no_data.after` is empty before its series are stale: silence, and nothing to judge.
     return replace(found, veiled=~source.folding.any(counted), silent_rows=~counted)
 

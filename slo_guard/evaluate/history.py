@@ -172,24 +172,26 @@ def _held_between(until: FloatArray, begin: float, end: float) -> FloatArray:
 class Counter:
     """Counters with resets taken out: an ever-growing total per row that begins at its first sample's value.
 
-    A drop is a reset and adds the new value, as Prometheus's ``increase`` has it; nothing is extrapolated.
+    A drop is a reset and adds the new value, as Prometheus's ``increase`` has it; nothing is extrapolated. From a
+    sample to the next one of its row nothing is counted if any time between them is excluded.
     """
 
-    def __init__(self, origin: Origin | None) -> None:
+    def __init__(self, origin: Origin | None, counted: Counted | None = None) -> None:
         self._origin = origin
+        self._counted = counted or None
         self._edges = Edges(origin)
         self._first_of = -np.inf
+        self._at = -np.inf
         self.total: FloatArray = np.zeros(0)
         self._raw: FloatArray = np.zeros(0)
         self._seen_at: FloatArray = np.zeros(0)
         self._born_at: FloatArray = np.zeros(0)
         self._first_inside: FloatArray = np.zeros(0)
 
-    def add(self, at: float, values: FloatArray, born: BoolArray | None = None, *, excluded: bool = False) -> None:
+    def add(self, at: float, values: FloatArray, born: BoolArray | None = None) -> None:
         """Take in a frame: ``values`` over all rows, NaN where absent.
 
-        ``born``: the rows that began with this frame, so that they counted from 0; None where none did. What was
-        counted since the frame before does not count if ``excluded``.
+        ``born``: the rows that began with this frame, so that they counted from 0; None where none did.
         """
         rows = len(values)
         self.total, self._raw, self._seen_at, self._born_at, self._first_inside = (
@@ -199,9 +201,11 @@ class Counter:
         new = present & np.isnan(self._raw)
         step = np.where(values < self._raw, values, values - self._raw)
         begins = values
-        if excluded:
-            step = np.zeros(rows)
-            begins = values if born is None else np.where(born, 0.0, values)
+        if self._counted is not None:
+            step = np.where(self._counted.touch(self._seen_at, at), 0.0, step)
+            if born is not None and self._counted.touches(self._at, at):
+                begins = np.where(born, 0.0, values)
+        self._at = at
         self.total = np.where(new, begins, np.where(present, self.total + step, self.total))
         self._raw = np.where(present, values, self._raw)
         self._seen_at = np.where(present, at, self._seen_at)

@@ -73,7 +73,7 @@ class Input:
         self.failure: CollectionFailure | None = None
         self.evidence: Evidence | None = None
         self.late_samples = 0
-        self.counter = Counter(origin) if counts else None
+        self.counter = Counter(origin, counted) if counts else None
         self.level = Level(SprintOrigin(sprint_start) if runs_down else origin) if _needs_level(kpi) else None
         self.aggregator = Aggregator(_UFUNCS[reducer], origin) if reducer in _UFUNCS else None
         self.events = EventBuffer() if observes else None
@@ -86,6 +86,8 @@ class Input:
         self.sample_count = SampleCount(origin) if counts_samples else None
         self.folds_first = times and kpi.combine is not Combine.SUM
         self._fresh_for = kpi.no_data.after_seconds
+        self.begins_anew = origin is not None
+        self._origin = origin
         self._end = end
         self.sprint_start = sprint_start
         self._counted = counted or None
@@ -147,6 +149,10 @@ class Input:
         return self.succeeded_at is not None and now - self.succeeded_at <= self._fresh_for
 
     def counted_seconds(self, start: float, now: float) -> float:
+    def leaves_out(self, start: float, now: float) -> bool:
+        """Whether anything of (start, now] is excluded."""
+        return self._counted is not None and self._counted.touches(start, now)
+
         """Return how long (start, now] is, without what is excluded; NaN where nothing is left."""
         length = now - start if self._counted is None else self._counted.seconds(start, now)
         return length if length > 0 else np.nan
@@ -304,11 +310,8 @@ class Input:
         return self.failure is None and self.frame_at is not None and at - self.frame_at <= self._fresh_for
 
     def _feed_buffers(self, at: float, values: FloatArray, present: BoolArray, born: BoolArray | None) -> None:
-        excluded = False
-        if self._counted is not None:
-            excluded = self._counted.touches(at if self.frame_at is None else self.frame_at, at)
         if self.counter is not None:
-            self.counter.add(at, values, born, excluded=excluded)
+            self.counter.add(at, values, born)
         if self.trail is not None:
             self.trail.add(at, np.where(at - self.latest_at <= self._fresh_for, self.latest, np.nan))
         if self.level is not None:

@@ -22,8 +22,8 @@ class Circumstances:
     """What beside the measured value decides on verdicts, shape (groups,).
 
     ``was_overdue``: which groups were unmet at or after their due time before; only "met late" depends on it.
-    ``excluded``: whether this instant is excluded; ``ahead``: what pace and limits say; ``crosses_in``: seconds until
-    the trend crosses the objective.
+    ``excluded``: whether this instant, or all of the window, is excluded; ``ahead``: what pace and limits say;
+    ``crosses_in``: seconds until the trend crosses the objective.
     """
 
     was_overdue: BoolArray
@@ -56,7 +56,7 @@ def judge(kpi: KPI, measured: Measured, circumstances: Circumstances, now: float
     """Return the verdicts at ``now`` in the order of RULES.md: no data, insufficient, then the objective."""
     rulings = Rulings(len(measured.value))
     everywhere = np.ones(len(measured.value), dtype=bool)
-    if circumstances.excluded and kpi.measure.window is None:
+    if circumstances.excluded:
         rulings.rule(everywhere, Verdict.NOT_APPLICABLE, Reason.EXCLUDED)
     rulings.rule(~measured.fresh & broken_for_good(kpi, measured), Verdict.MISSED, Reason.BROKEN_FOR_GOOD)
     rulings.rule(~measured.fresh, Verdict.NO_DATA, measured.gap)

@@ -98,8 +98,9 @@ class KpiTrack:
     def owns(self, alert: Alert) -> bool:
         """Whether an alert can still be one of this KPI's: same sprint, id, ``by`` labels and kind.
 
-        One without labels stands for "no series at all", unless there is no ``by``. A value that was judged
-        belongs to series, and ends with the rule that folded them; only unsigned evidence has one without any.
+        One without labels stands for "no series at all", unless there is no ``by``, in excluded time, too. A value
+        that was judged belongs to series, and ends with the rule that folded them; only unsigned evidence has one
+        without any.
         """
         key = alert.key
         if (key.sprint, key.kpi) != (self.kpi.sprint, self.kpi.id) or key.kind not in self.alerts:
@@ -107,7 +108,8 @@ class KpiTrack:
         if key.labels or not self.groups.by:
             return tuple(name for name, _ in key.labels) == self.groups.by
         may_be_unsigned = self.kpi.type is IndicatorType.BOOL and self.kpi.measure.reducer is Reducer.LAST
-        return alert.verdict is Verdict.NO_DATA or may_be_unsigned
+        left_out = alert.verdict is Verdict.NOT_APPLICABLE and alert.value is None
+        return alert.verdict is Verdict.NO_DATA or left_out or may_be_unsigned
 
     def take(self, observation: Observation, indicator: str) -> None:
         """Take in an observation of one of the KPI's indicators."""
@@ -201,7 +203,7 @@ class KpiTrack:
         ahead, crosses_in = self._ahead(measured, groups, effective), self._crosses_in(groups, effective)
         raw = self._raw(groups, start, effective)
         measured = _only(measured, groups)
-        excluded = bool(self._counted) and not self._counted.holds(effective)
+        excluded = bool(self._counted) and not self._counted.leaves_any(start, effective)
         if ruling is None:
             circumstances = Circumstances(self._late[groups], excluded, ahead, crosses_in)
             rulings = judge(self.kpi, measured, circumstances, now)

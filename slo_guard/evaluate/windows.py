@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from slo_guard.domain.calendar import calendar_window, local_day, zone_of
 from slo_guard.domain.kpi import KPI, Exclusion, Sprint, WindowKind
+from slo_guard.domain.readings import BoolArray, FloatArray
 
 
 class Origin(Protocol):
@@ -79,12 +82,46 @@ class Counted:
         return bool(self._stretches)
 
     def touches(self, begin: float, end: float) -> bool:
-        """Whether any of (begin, end] is excluded."""
+        """Whether anything between two samples is excluded."""
         return any(start < end and begin < stop for start, stop in self._stretches)
 
     def holds(self, at: float) -> bool:
         """Whether an instant counts; an excluded stretch holds its first instant and not its end."""
         return not any(start <= at < stop for start, stop in self._stretches)
+
+    def pieces(self, begin: float, end: float) -> list[tuple[float, float]]:
+        """Return what is left of [begin, end], ascending."""
+        found: list[tuple[float, float]] = []
+        for start, stop in self._stretches:
+            if stop <= begin or start >= end:
+                continue
+            if start > begin:
+                found.append((begin, start))
+            begin = stop
+        if begin < end:
+            found.append((begin, end))
+    def touch(self, begins: FloatArray, end: float) -> BoolArray:
+        """Return the same for samples at ``begins`` and one at ``end``; False where there is none (NaN)."""
+        touched = np.zeros(len(begins), dtype=bool)
+        for start, stop in self._stretches:
+            if start < end:
+                touched |= begins < stop
+        return touched
+
+    def keep(self, times: FloatArray) -> BoolArray:
+        """Return which instants count."""
+        kept = np.ones(len(times), dtype=bool)
+        for start, stop in self._stretches:
+            kept &= (times < start) | (times >= stop)
+        return kept
+
+    def holds(self, at: float) -> bool:
+        """Whether an instant counts; an excluded stretch holds its first instant and not its end."""
+        return not any(start <= at < stop for start, stop in self._stretches)
+
+    def leaves_any(self, start: float | None, now: float) -> bool:
+        """Whether anything of the window (``start``, ``now``] counts; of a newest value (None) the instant itself."""
+        return self.holds(now) if start is None else start >= now or self.seconds(start, now) > 0
 
     def pieces(self, begin: float, end: float) -> list[tuple[float, float]]:
         """Return what is left of [begin, end], ascending."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -14,15 +14,14 @@ from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 from slo_guard.clock import from_unix
-from slo_guard.domain.alerts import Transition
 from slo_guard.domain.kpi import Selection, Single
-from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation
+from slo_guard.domain.ports import PersistedEvaluation
 from slo_guard.domain.readings import Observation
-from slo_guard.domain.verdicts import SeriesVerdict, VerdictFrame
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
 from slo_guard.replay.backtest import backtest
 from slo_guard.replay.steps import grid
 from tests.support.builders import a_failure, a_frame, a_kpi, a_plan, an_objective, labels, numbered
+from tests.support.restarts import kept, shown, transitions_told
 from tests.support.scenarios import T0, Scenario, scenarios
 from tests.support.seeds import SEED, announce_seed
 
@@ -31,22 +30,6 @@ __all__ = ["announce_seed"]
 SERIES = [labels(f"system=s{number}") for number in range(3)]
 SPRINTLY = ["increase over sprint", "increase over 20m", "total over sprint", "ratio over 30m", "ratio over sprint"]
 MEASURES = [*SPRINTLY, "total over 15m", "delta over 10m", "mean over 10m", "max over sprint", "last"]
-
-
-def _kept(persisted: PersistedEvaluation, record: EvaluationRecord) -> PersistedEvaluation:
-    """Return what a store would hold after it kept ``record`` too."""
-    alerts = {**persisted.alerts, **record.alerts}
-    last_seq = record.transitions[-1].seq if record.transitions else persisted.last_seq
-    return PersistedEvaluation(
-        evaluated_at=record.at,
-        reading_cursor=record.reading_cursor,
-        last_seq=last_seq,
-        alerts={key: alert for key, alert in alerts.items() if alert is not None},
-        memories={**persisted.memories, **{(item.sprint, item.kpi): item for item in record.memories}},
-        kpi_evaluated_at={**persisted.kpi_evaluated_at, **dict.fromkeys(record.evaluated, record.at)},
-        closed={**persisted.closed, **record.closed},
-        finals={**persisted.finals, **{(item.sprint, item.kpi): item for item in record.finals}},
-    )
 
 
 def _run(scenario: Scenario, instants: Sequence[float], stops: AbstractSet[int]) -> list[Evaluation]:
@@ -59,24 +42,11 @@ def _run(scenario: Scenario, instants: Sequence[float], stops: AbstractSet[int])
         result = evaluate(scenario.plan.due_at(now), new, state, from_unix(now))
         results.append(result)
         if not result.skipped:
-            persisted = _kept(persisted, result.record)
+            persisted = kept(persisted, result.record)
         if number in stops:
             known = [item for item in stored if item.id <= persisted.reading_cursor]
             state = EvaluationState.restored(scenario.plan, persisted, known)
     return results
-
-
-def _shown(frame: VerdictFrame) -> list[tuple[object, ...]]:
-    rows = [frame.row(number) for number in range(len(frame.index))]
-    return sorted((*_words(row), *map(_number, (row.value, row.coverage, row.alert_since, row.total))) for row in rows)
-
-
-def _words(row: SeriesVerdict) -> tuple[object, ...]:
-    return (row.labels, row.verdict, row.reason, row.since, row.samples, row.alert_state)
-
-
-def _number(value: float | None) -> float:
-    return -1.0 if value is None else round(value, 9)
 
 
 @seed(SEED)
@@ -96,8 +66,8 @@ def test_stopping_and_restoring_anywhere_changes_no_verdict_and_no_transition(sc
     straight, stopped = _run(scenario, scenario.evaluations, set()), _run(scenario, scenario.evaluations, stops)
 
     for one, other in zip(straight, stopped, strict=True):
-        assert [_shown(frame) for frame in one.verdicts] == [_shown(frame) for frame in other.verdicts]
-        assert _told(one.transitions) == _told(other.transitions)
+        assert [shown(frame) for frame in one.verdicts] == [shown(frame) for frame in other.verdicts]
+        assert transitions_told(one.transitions) == transitions_told(other.transitions)
 
 
 @seed(SEED)
@@ -126,27 +96,7 @@ def test_backtest_tells_what_a_daemon_told_that_was_stopped_and_started(scenario
     told = backtest(scenario.plan, stored, start, end)
 
     lived = [each for result in _run(scenario, instants, stops) for each in result.transitions]
-    assert _told(told) == _told(lived)
-
-
-def _told(transitions: Iterable[Transition]) -> list[tuple[object, ...]]:
-    return sorted(
-        (
-            each.at,
-            each.key.sprint,
-            each.key.kpi,
-            each.key.labels,
-            each.key.kind,
-            each.from_state,
-            each.to_state,
-            each.reason,
-            each.active_at,
-            _number(each.value),
-            each.carried_from or "",
-            [(final.kpi, final.verdict, final.reason, _number(final.value), final.series) for final in each.finals],
-        )
-        for each in transitions
-    )
+    assert transitions_told(told) == transitions_told(lived)
 
 
 @st.composite
@@ -208,7 +158,7 @@ def test_history_taken_in_stretches_is_as_if_taken_frame_by_frame(observations: 
 
     at_once = evaluate(plan, [], whole, from_unix(now))
     one_by_one = evaluate(plan, [], single, from_unix(now))
-    assert [_shown(frame) for frame in at_once.verdicts] == [_shown(frame) for frame in one_by_one.verdicts]
+    assert [shown(frame) for frame in at_once.verdicts] == [shown(frame) for frame in one_by_one.verdicts]
     assert whole.late_samples == single.late_samples
 
 

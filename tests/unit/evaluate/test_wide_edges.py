@@ -1,0 +1,91 @@
+"""What random days found of events, quotients, calendar windows, exclusions, pace and drift: each as its smallest case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from slo_guard.clock import from_unix
+from slo_guard.domain.kpi import Drift, Exclusion, NoData, Op, Pace, Quotient, Selection
+from slo_guard.domain.ports import PersistedEvaluation
+from slo_guard.domain.readings import IndicatorType
+from slo_guard.domain.verdicts import Reason, Verdict
+from slo_guard.evaluate import EvaluationState, evaluate, needed_from
+from slo_guard.evaluate.trend import seconds_to_cross
+from tests.support.builders import a_batch, a_frame, a_kpi, a_plan, an_objective, labels, numbered
+from tests.support.restarts import kept
+from tests.support.stories import T0, judged, samples, story
+
+HOUR, DAY = 3600.0, 86_400.0
+MIDNIGHT = T0 + 2 * DAY
+MOVE = Exclusion(T0 + 100.0, T0 + 400.0, "the move", "Ana")
+LONG = NoData(after_seconds=2 * HOUR)
+
+
+def row(kpi, observations, now, text: str = "", plan=None):
+    if plan is None:
+        frame = judged(kpi, observations, now)
+    else:
+        frame = evaluate(plan, numbered(observations), EvaluationState.fresh(), from_unix(now)).verdicts[0]
+    return frame.row(frame.index.positions[labels(text)])
+
+
+# ---- exclusions
+
+
+@pytest.mark.parametrize(
+    ("measure", "kind"),
+    [("increase over 2m", "counter"), ("rate over 2m", "counter"), ("max over 2m", "gauge"), ("total over 2m", "bool")],
+)
+def test_a_window_that_is_excluded_as_a_whole_is_not_judged(measure, kind):
+    """At least one session in ten minutes is not missed in a move of an hour, and nobody is paged for no data."""
+    kpi = a_kpi("k", measure, type=IndicatorType(kind), objective=an_objective(Op.AT_LEAST, 1), exclude=(MOVE,))
+    seen = samples([0.0] * 8)
+
+    assert row(kpi, seen, T0 + 300).reason is Reason.EXCLUDED
+    assert row(kpi, seen, T0 + 300).verdict is Verdict.NOT_APPLICABLE
+    assert row(kpi, seen, T0 + 200).verdict is not Verdict.NOT_APPLICABLE
+
+
+def test_right_after_an_exclusion_a_window_without_samples_waits_for_one():
+    """The end of an announced move must not page for missing data."""
+    kpi = a_kpi("k", "max over 1m", objective=an_objective(Op.AT_MOST, 1), exclude=(MOVE,))
+
+    found = row(kpi, samples([0.0] * 7), T0 + 410)
+
+    assert (found.verdict, found.reason) == (Verdict.INSUFFICIENT, Reason.BELOW_MIN_SAMPLES)
+
+
+def test_what_a_series_gained_over_an_exclusion_does_not_count_though_it_missed_the_first_frame_after():
+    """Only the other series is in the frame that follows the move; what is counted must not depend on it."""
+    kpi = a_kpi("k", "increase over sprint", by=("system",), exclude=(MOVE,))
+    fs, other = labels("system=fs"), labels("system=xai2")
+    seen = [
+        a_frame("a", T0, {fs: 0.0, other: 0.0}),
+        a_frame("a", T0 + 90, {fs: 1.0, other: 0.0}),
+        a_frame("a", T0 + 420, {fs: None, other: 0.0}),
+        a_frame("a", T0 + 450, {fs: 9.0, other: 0.0}),
+        a_frame("a", T0 + 480, {fs: 11.0, other: 0.0}),
+    ]
+
+    assert row(kpi, seen, T0 + 480, "system=fs").value == 3.0
+
+
+def test_an_alert_of_missing_series_outlives_a_restart_in_excluded_time():
+    """A restart in the middle of a move is no reason to tell that the rule was removed."""
+    kpi = a_kpi(
+        "k", by=("system",), objective=an_objective(Op.AT_MOST, 1), exclude=(MOVE,), keep_firing_for_seconds=600.0
+    )
+    plan = a_plan(kpi, collector=None)
+    first = evaluate(plan, [], EvaluationState.fresh(), from_unix(T0))
+    second = evaluate(plan, [], first.state, from_unix(T0 + 120))
+    stored = PersistedEvaluation(None, 0, 0, {}, {}, {})
+    for each in (first, second):
+        stored = kept(stored, each.record)
+
+    after = evaluate(plan, [], EvaluationState.restored(plan, stored, []), from_unix(T0 + 150))
+
+    assert second.verdicts[0].row(0).reason is Reason.EXCLUDED
+    assert after.transitions == ()
