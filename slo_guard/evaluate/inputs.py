@@ -22,7 +22,7 @@ from slo_guard.evaluate.events import EventBuffer
 from slo_guard.evaluate.history import Aggregator, Counter, HeldTime, Level, SampleCount, grown
 from slo_guard.evaluate.rows import Folding, Groups, Listing, SeriesRows
 from slo_guard.evaluate.trend import Trail
-from slo_guard.evaluate.windows import Counted, Origin, SprintOrigin
+from slo_guard.evaluate.windows import Counted, Origin, OwedOrigin, SprintOrigin, window_start
 
 _WORTH_A_STRETCH = 8
 _LONGEST_CALENDAR_SECONDS = 32 * 86400.0
@@ -35,7 +35,8 @@ class Input:
     A frame's index is the listing of its source: a row that the newest frame does not list is *gone*, one that it
     lists without a sample is not. A row is *born* with a frame that lists it for the first time, and with a sample,
     while an earlier frame is still fresh: then the source had said that there was nothing. A sample that comes
-    behind newer ones of other rows counts in windows from the newest time known; its age is by its own.
+    behind newer ones of other rows counts in windows from the newest time known, and one of a source whose clock is
+    ahead from when it was seen; its age is by its own.
 
     ``observed`` counts the time for which each row's samples were fresh; its row 0 is the source itself.
     ``true_time`` counts the time during which each *unit* (a group, or a row where rows are summed) was true: each
@@ -79,7 +80,8 @@ class Input:
         self.events = EventBuffer() if observes else None
         self.trail = Trail(kpi.drift.over_seconds) if kpi.drift is not None else None
         self.true_time = HeldTime(origin, counted) if times else None
-        self.observed = HeldTime(origin, counted) if windowed and not observes else None
+        owed = OwedOrigin(origin, sprint_start) if origin is not None and origin.recurs else origin
+        self.observed = HeldTime(owed, counted) if windowed and not observes else None
         # Samples of a ratio are those of its total: edges that nobody asks for would be kept for ever.
         asked = not (isinstance(kpi.source, RatioPair) and selection is kpi.source.part)
         counts_samples = windowed and self.aggregator is None and not observes and asked
@@ -210,7 +212,8 @@ class Input:
         self.latest = np.where(present, values, self.latest)
         self.latest_at = np.where(present, frame.at, self.latest_at)
         self.listing.take(placement, count, seen_at, increment=frame.increment)
-        at = frame.at if self.frame_at is None else max(frame.at, self.frame_at)
+        at = min(frame.at, seen_at)
+        at = at if self.frame_at is None else max(at, self.frame_at)
         born = present & (np.arange(count) >= known) if source_was_up and count > known else None
         self._feed_buffers(at, values, present, born)
         self.frame_at = at
@@ -260,11 +263,14 @@ class Input:
         On time is what is later than every frame so far, so that no row's sample is late.
         """
         frames: list[GaugeFrame] = []
+            if frame.at > observation.seen_at:
+                break
         last = _whole_frame(observations[position])
         if last is None or self.frame_at is None or last.at < self.frame_at:
             return frames
         while last is not None and position + 1 + len(frames) < len(observations):
-            frame = _whole_frame(observations[position + 1 + len(frames)])
+            observation = observations[position + 1 + len(frames)]
+            frame = _whole_frame(observation)
             if frame is None or frame.index is not last.index or not last.at < frame.at <= self._end:
                 break
             if frame.increment is not last.increment:

@@ -162,10 +162,12 @@ class EvaluationState:
 
 
 def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = None) -> float:
-    """Return the instant (Unix seconds) from which readings are needed to judge ``plan`` at ``now``.
+    """Return the instant (Unix seconds) from which readings are needed to judge ``plan`` next.
 
+    That is at its last grid point up to ``now``, which may be a midnight just past and judge the day that ended.
     ``closed``: the sprints whose close is recorded, with the end at which they closed: nothing is read for them.
     """
+    now = plan.last_evaluation(now) if plan.kpis else now
     starts = [now]
     for kpi in plan.kpis:
         if _is_judged_no_more(kpi, plan, now, closed or {}):

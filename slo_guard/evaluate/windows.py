@@ -51,6 +51,21 @@ class CalendarOrigin:
         return self._window[0]
 
 
+class OwedOrigin:
+    """Where the time begins of a calendar window that had to be observed: not before the sprint that began in it."""
+
+    recurs = True
+
+    def __init__(self, origin: Origin, sprint_start: float) -> None:
+        self._origin = origin
+        self._sprint_start = sprint_start
+
+    def start_of(self, at: float) -> float:
+        """Return the later one of the window's start and the sprint's, once that has begun."""
+        start = self._origin.start_of(at)
+        return max(start, self._sprint_start) if self._sprint_start < at else start
+
+
 def origin_of(kpi: KPI, sprint: Sprint) -> Origin | None:
     """Return where the windows of ``kpi`` begin; None for sliding windows and for ``last``."""
     window = kpi.measure.window

@@ -89,3 +89,46 @@ def test_an_alert_of_missing_series_outlives_a_restart_in_excluded_time():
 
     assert second.verdicts[0].row(0).reason is Reason.EXCLUDED
     assert after.transitions == ()
+
+
+# ---- calendar windows
+
+
+def test_before_the_first_sample_of_a_day_there_is_nothing_to_judge_and_no_page():
+    """A KPI over the day must not fire for missing data each midnight."""
+    kpi = a_kpi("k", "max over day", objective=an_objective(Op.AT_MOST, 1))
+    seen = [a_frame("a", MIDNIGHT - 30 + 60 * n, 0.0) for n in range(2)]
+
+    assert row(kpi, seen[:1], MIDNIGHT + 20).reason is Reason.BELOW_MIN_SAMPLES
+    assert row(kpi, seen, MIDNIGHT + 30).verdict is Verdict.MET
+
+
+@pytest.mark.parametrize(("measure", "value"), [("increase over day", 1440.0), ("max over day", 1440.0)])
+def test_a_source_whose_clock_is_ahead_does_not_begin_the_next_day_before_this_one_is_judged(measure, value):
+    """The whole day is judged at midnight; a stamp two seconds ahead must not take its beginning away."""
+    kind = "counter" if measure.startswith("increase") else "gauge"
+    kpi = a_kpi("k", measure, type=IndicatorType(kind), min_coverage=0.0)
+    begin = MIDNIGHT - DAY
+    seen = [a_frame("a", begin + 60 * n + 1, float(n), seen_at=begin + 60 * n - 1) for n in range(1441)]
+
+    assert row(kpi, seen, MIDNIGHT).value == value
+
+
+def test_a_month_that_began_before_the_sprint_is_covered_from_the_sprint_on():
+    """Half of the sprint unseen must not read as more than all of it."""
+    kpi = a_kpi("k", "increase over month", objective=an_objective(Op.AT_MOST, 5), no_data=NoData(60.0))
+    kpi = replace(kpi, baseline=0.0)
+    seen = [a_frame("a", T0 - DAY + 60 * n, 0.0) for n in range(1441)] + [a_frame("a", T0 + 240, 0.0)]
+
+    found = row(kpi, seen, T0 + 240)
+
+    assert found.coverage == pytest.approx(0.25)
+    assert found.reason is Reason.LOW_COVERAGE
+
+
+def test_a_restart_just_after_midnight_still_has_the_day_that_is_judged_next():
+    """A daemon that was down at midnight judges that point first, twenty seconds later."""
+    plan = a_plan(a_kpi("k", "increase over day", interval_seconds=60.0, forget_after_seconds=0.0))
+
+    assert needed_from(plan, MIDNIGHT + 20) <= MIDNIGHT - DAY
+    assert needed_from(plan, MIDNIGHT + 60) > MIDNIGHT - DAY
