@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Selection, WindowKind
+from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Selection
 from slo_guard.domain.readings import (
     BoolArray,
     CollectionFailure,
@@ -25,7 +25,6 @@ from slo_guard.evaluate.trend import Trail
 from slo_guard.evaluate.windows import Counted, Origin, OwedOrigin, SprintOrigin, window_start
 
 _WORTH_A_STRETCH = 8
-_LONGEST_CALENDAR_SECONDS = 32 * 86400.0
 _UFUNCS = {Reducer.MIN: np.fmin, Reducer.MAX: np.fmax, Reducer.MEAN: np.add}
 
 
@@ -87,9 +86,9 @@ class Input:
         counts_samples = windowed and self.aggregator is None and not observes and asked
         self.sample_count = SampleCount(origin) if counts_samples else None
         self.folds_first = times and kpi.combine is not Combine.SUM
-        self._fresh_for = kpi.no_data.after_seconds
         self.begins_anew = origin is not None
         self._origin = origin
+        self._fresh_for = kpi.no_data.after_seconds
         self._end = end
         self.sprint_start = sprint_start
         self._counted = counted or None
@@ -150,11 +149,11 @@ class Input:
         """Whether the last successful collection is not older than ``no_data.after``."""
         return self.succeeded_at is not None and now - self.succeeded_at <= self._fresh_for
 
-    def counted_seconds(self, start: float, now: float) -> float:
     def leaves_out(self, start: float, now: float) -> bool:
         """Whether anything of (start, now] is excluded."""
         return self._counted is not None and self._counted.touches(start, now)
 
+    def counted_seconds(self, start: float, now: float) -> float:
         """Return how long (start, now] is, without what is excluded; NaN where nothing is left."""
         length = now - start if self._counted is None else self._counted.seconds(start, now)
         return length if length > 0 else np.nan
@@ -166,11 +165,13 @@ class Input:
     def forgotten(self, now: float, forget_after: float) -> BoolArray:
         """Return which rows are gone and had their last sample (without any: were last listed) so long ago.
 
-        Never before they are stale: a series that is gone is said to be so first.
+        Never before they are stale: a series that is gone is said to be so first. Of events those rows are that have
+        had none in the window for so long, by where the window began.
         """
-        if self.events is not None:
-            return self._without_recent_events(now, forget_after)
         shown_at = np.where(np.isnan(self.latest_at), self.listing.seen_at, self.latest_at)
+        if self.events is not None:
+            start = window_start(self.kpi, self._origin, now)
+            return (now if start is None else start) - shown_at > forget_after
         return (now - shown_at > max(forget_after, self._fresh_for)) & self.gone()
 
     def coverage(self, start: float, now: float, fresh: BoolArray) -> FloatArray:
@@ -227,25 +228,15 @@ class Input:
         self.latest_at = grown(self.latest_at, len(self.rows))
         self.listing.take(placement, len(self.rows), seen_at, increment=True)
         rows, at, values = rows_of[batch.series], batch.at, batch.values
+        ours = (rows >= 0) & (at <= self._end)
+        np.fmax.at(self.latest_at, rows[ours], at[ours])
         if self._known_from is None:
             # A first collection brings what happened before it, too: from its oldest event on, all is known.
             self._known_from = min(seen_at, float(at.min()) if len(at) else seen_at)
-        kept = (rows >= 0) & (at <= self._end)
-        if self._counted is not None:
-            kept &= np.array([self._counted.holds(each) for each in at.tolist()], dtype=bool)
-        rows, at, values = rows[kept], at[kept], values[kept]
-        self.events.add(rows, at, values)
-        np.fmax.at(self.latest_at, rows, at)
+        kept = ours if self._counted is None else ours & self._counted.keep(at)
+        self.events.add(rows[kept], at[kept], values[kept])
         if not self.groups.by:
             self.groups.code(())
-
-    def _without_recent_events(self, now: float, forget_after: float) -> BoolArray:
-        """Return which rows have had no event for so long that none can be in the window; never over the sprint."""
-        window = self.kpi.measure.window
-        if window is not None and window.kind is WindowKind.SPRINT:
-            return np.zeros(len(self.rows), dtype=bool)
-        longest = window.seconds if window is not None and window.seconds is not None else _LONGEST_CALENDAR_SECONDS
-        return now - self.latest_at > forget_after + longest
 
     def _share_of_events_known(self, start: float, now: float) -> float:
         """Return which share of (start, now] is known: from the first event on, up to the last collection.
@@ -254,8 +245,9 @@ class Input:
         """
         if self._known_from is None or self.succeeded_at is None or now <= start:
             return np.nan
-        until = now if self.answers(now) else min(now, self.succeeded_at)
-        return max(0.0, until - max(start, self._known_from)) / (now - start)
+        begin, until = max(start, self._known_from), now if self.answers(now) else min(now, self.succeeded_at)
+        known = self.counted_seconds(begin, until) if begin < until else 0.0
+        return float(np.nan_to_num(known)) / self.counted_seconds(start, now)
 
     def _alike(self, observations: Sequence[Observation], position: int) -> list[GaugeFrame]:
         """Return the frames right behind ``position`` that bring no surprise: same series, all present, on time.
@@ -263,8 +255,6 @@ class Input:
         On time is what is later than every frame so far, so that no row's sample is late.
         """
         frames: list[GaugeFrame] = []
-            if frame.at > observation.seen_at:
-                break
         last = _whole_frame(observations[position])
         if last is None or self.frame_at is None or last.at < self.frame_at:
             return frames
@@ -272,6 +262,8 @@ class Input:
             observation = observations[position + 1 + len(frames)]
             frame = _whole_frame(observation)
             if frame is None or frame.index is not last.index or not last.at < frame.at <= self._end:
+                break
+            if frame.at > observation.seen_at:
                 break
             if frame.increment is not last.increment:
                 break

@@ -62,7 +62,7 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
         flaw = np.where(odd, REASON_CODE[Reason.NOT_A_BOOL], flaw).astype(np.int8)
     fresh, gap = source.folding.any(fresh_rows), gaps(source, fresh_rows, len(groups))
     if source.events is not None and not kpi.by:
-        fresh = np.full(len(groups), source.answers(now))  # no event is an answer, too
+        fresh, gap = _answered(source, np.ones(len(groups), dtype=bool), gap, now)
     if found.veiled is not None:
         fresh, gap = _veiled(source, found.veiled & fresh, found.silent_rows, fresh, gap)
     return Measured(
@@ -76,6 +76,13 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
         met_since=blank,
         initial=_initial(kpi, source),
     )
+
+
+def _answered(source: Input, awaited: BoolArray, gap: CodeArray, now: float) -> tuple[BoolArray, CodeArray]:
+    """Return which of the ``awaited`` groups' events are known, and why not: that there was none is an answer, too."""
+    if source.succeeded_at is not None and source.failure is None:
+        gap = np.where(awaited, REASON_CODE[Reason.STALE], gap).astype(np.int8)
+    return awaited & source.answers(now), gap
 
 
 def _initial(kpi: KPI, source: Input) -> FloatArray | None:
@@ -124,6 +131,11 @@ def _of_two_sides(
     fresh_sides = [side.folding.any(side.fresh(now)) for side in sides]
     known_sides = [side.folding.counts > 0 for side in sides]
     why = [gaps(side, side.fresh(now), len(groups)) for side in sides]
+    if all(side.events is not None for side in sides):
+        awaited = known_sides[0] | known_sides[1] if groups.by else np.ones(len(groups), dtype=bool)
+        answered = [_answered(side, awaited, gap, now) for side, gap in zip(sides, why, strict=True)]
+        fresh_sides, why = [fresh for fresh, _ in answered], [gap for _, gap in answered]
+        known_sides = [awaited, awaited]
     gap = np.where(fresh_sides[0], why[1], why[0])
     one_side = known_sides[0] != known_sides[1]
     missing = np.where(known_sides[0], why[1], why[0])

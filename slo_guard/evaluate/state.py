@@ -12,7 +12,7 @@ from slo_guard.domain.alerts import Alert, AlertKey
 from slo_guard.domain.calendar import calendar_start
 from slo_guard.domain.kpi import KPI, Plan, Sprint, WindowKind
 from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
-from slo_guard.domain.readings import Observation
+from slo_guard.domain.readings import IndicatorType, Observation
 from slo_guard.domain.sprints import is_handed_over
 from slo_guard.evaluate.closing import restored_frame
 from slo_guard.evaluate.conditions import in_order_of_conditions
@@ -180,6 +180,8 @@ def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = Non
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         if window is not None and window.kind.is_calendar:
             starts.append(calendar_start(window.kind, now, plan.sprints[kpi.sprint].timezone) - slack)
+        if kpi.type is IndicatorType.EVENT:
+            slack = max(slack, kpi.forget_after_seconds)
         if window is not None and window.kind is WindowKind.SPRINT:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         elif window is not None and window.seconds is not None:

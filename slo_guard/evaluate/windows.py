@@ -100,21 +100,6 @@ class Counted:
         """Whether anything between two samples is excluded."""
         return any(start < end and begin < stop for start, stop in self._stretches)
 
-    def holds(self, at: float) -> bool:
-        """Whether an instant counts; an excluded stretch holds its first instant and not its end."""
-        return not any(start <= at < stop for start, stop in self._stretches)
-
-    def pieces(self, begin: float, end: float) -> list[tuple[float, float]]:
-        """Return what is left of [begin, end], ascending."""
-        found: list[tuple[float, float]] = []
-        for start, stop in self._stretches:
-            if stop <= begin or start >= end:
-                continue
-            if start > begin:
-                found.append((begin, start))
-            begin = stop
-        if begin < end:
-            found.append((begin, end))
     def touch(self, begins: FloatArray, end: float) -> BoolArray:
         """Return the same for samples at ``begins`` and one at ``end``; False where there is none (NaN)."""
         touched = np.zeros(len(begins), dtype=bool)

@@ -132,3 +132,46 @@ def test_a_restart_just_after_midnight_still_has_the_day_that_is_judged_next():
 
     assert needed_from(plan, MIDNIGHT + 20) <= MIDNIGHT - DAY
     assert needed_from(plan, MIDNIGHT + 60) > MIDNIGHT - DAY
+
+
+# ---- events
+
+
+def test_a_group_without_events_stays_in_view_over_a_restart():
+    """A partner that falls silent must be missed by the daemon that ran and by the one that restarted."""
+    kpi = a_kpi("k", "count over 1h", by=("partner",), objective=an_objective(Op.AT_LEAST, 1), min_coverage=0.0)
+    plan, now = a_plan(kpi), T0 + 24.5 * HOUR
+    seen = [a_batch("a", T0 + 60, (T0, 1.0, "partner=acme"))]
+    seen += [a_batch("a", T0 + 60 * n) for n in range(2, 24 * 60 + 31)]
+    needed = [item for item in seen if item.seen_at >= needed_from(plan, now)]
+
+    for known in (seen, needed):
+        assert row(kpi, known, now, "partner=acme").verdict is Verdict.MISSED
+    assert len(judged(kpi, [*seen, a_batch("a", T0 + 25 * HOUR + 60)], T0 + 25 * HOUR + 60).index) == 1
+    assert judged(kpi, [*seen, a_batch("a", T0 + 26 * HOUR)], T0 + 26 * HOUR).row(0).labels == ()
+
+
+def test_the_share_of_events_known_is_of_the_time_that_counts():
+    """What was excluded need not have been collected."""
+    kpi = a_kpi("k", "count over sprint", exclude=(replace(MOVE, start_at=T0, end_at=T0 + 300),))
+
+    assert row(kpi, [a_batch("a", T0 + 300)], T0 + 600).coverage == 1.0
+    assert row(kpi, [a_batch("a", T0 + 400)], T0 + 600).coverage == pytest.approx(2 / 3)
+
+
+def test_a_source_of_events_that_stops_answering_is_stale_and_not_without_series():
+    """Whoever is paged should look at the collector, not at the rule's labels."""
+    assert row(a_kpi("k", "count over sprint"), [a_batch("a", T0 + 60)], T0 + 600).reason is Reason.STALE
+
+
+@pytest.mark.parametrize("by", [(), ("partner",)])
+def test_a_quotient_of_counts_is_nothing_while_nothing_happened(by):
+    """No escalation in a hundred conversations is a share of 0, and no missing data."""
+    kpi = a_kpi("k", "count over sprint", source=Quotient(Selection("part"), Selection("total")), by=by)
+    kpi = replace(kpi, objective=an_objective(Op.AT_MOST, 0.1), min_coverage=0.0)
+    conversations = a_batch("total", T0 + 60, (T0 + 30, 1.0, "partner=acme"))
+
+    found = row(kpi, [a_batch("part", T0 + 60), conversations], T0 + 60, "partner=acme" if by else "")
+
+    assert (found.value, found.verdict) == (0.0, Verdict.MET)
+    assert row(kpi, [conversations], T0 + 60, "partner=acme" if by else "").verdict is Verdict.NO_DATA
