@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slo_guard.domain.kpi import KPI, Reducer, WindowKind
+from slo_guard.domain.kpi import KPI, Quotient, Reducer, WindowKind
 from slo_guard.domain.readings import BoolArray, FloatArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict
 from slo_guard.evaluate.measures import Measured
@@ -88,8 +88,11 @@ def broken_for_good(kpi: KPI, measured: Measured) -> BoolArray:
 
 
 def can_break_for_good(kpi: KPI) -> bool:
-    """Whether the value only grows for the whole sprint, so that a limit once broken stays so."""
-    return kpi.measure.reducer in _GROWING and _is_over_sprint(kpi)
+    """Whether the value only grows for the whole sprint, so that a limit once broken stays so.
+
+    A quotient of what grows may come down again.
+    """
+    return kpi.measure.reducer in _GROWING and _is_over_sprint(kpi) and not isinstance(kpi.source, Quotient)
 
 
 def _is_over_sprint(kpi: KPI) -> bool:

@@ -90,7 +90,7 @@ def _initial(kpi: KPI, source: Input) -> FloatArray | None:
     if source.level is None or kpi.measure.reducer is not Reducer.LAST:
         return None
     initial = source.level.initial(source.sprint_start, kpi.no_data.after_seconds, len(source.rows))
-    return source.folding.reduce(initial, kpi.combine or Combine.SUM)
+    return source.folding.reduce(initial, kpi.combine or worst_of_gauges(kpi.objective) or Combine.SUM)
 
 
 def measure_quotient(kpi: KPI, of: Input, to: Input, groups: Groups, start: float | None, now: float) -> Measured:

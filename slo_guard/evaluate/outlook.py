@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from slo_guard.domain.calendar import workday_ends
-from slo_guard.domain.kpi import KPI, Op, Pace, Reducer, Sprint
+from slo_guard.domain.kpi import KPI, Op, Pace, Quotient, Reducer, Sprint
 from slo_guard.domain.readings import BoolArray, FloatArray
 from slo_guard.domain.verdicts import Outlook, SeriesOutlook
 from slo_guard.evaluate.objectives import exceeds_upper_limit, has_upper_limit, meets
@@ -40,7 +40,8 @@ def look_ahead(kpi: KPI, sprint: Sprint, value: FloatArray, initial: FloatArray 
     part of the time to the due time that is over; of a gauge that runs down, line and forecast go from its value at
     the sprint's start. In whole numbers the line is rounded in the KPI's favour. Of a limit only the forecast counts.
     """
-    limited = kpi.measure.reducer in _GROWING and has_upper_limit(kpi.objective)
+    adds_up = kpi.measure.reducer in _GROWING and not isinstance(kpi.source, Quotient)
+    limited = adds_up and has_upper_limit(kpi.objective)
     if kpi.pace is None and not limited:
         return None
     nothing = np.zeros(len(value), dtype=bool)

@@ -175,3 +175,35 @@ def test_a_quotient_of_counts_is_nothing_while_nothing_happened(by):
 
     assert (found.value, found.verdict) == (0.0, Verdict.MET)
     assert row(kpi, [conversations], T0 + 60, "partner=acme" if by else "").verdict is Verdict.NO_DATA
+
+
+# ---- quotients, pace, drift, warnings
+
+
+def test_a_quotient_beyond_its_limit_may_come_back():
+    """Metered over billed is no budget that is used up."""
+    kpi = a_kpi(
+        "k",
+        "increase over sprint",
+        source=Quotient(Selection("part"), Selection("total")),
+        objective=an_objective(Op.AT_MOST, 1.1),
+        min_coverage=0.0,
+    )
+    seen = [a_frame(name, T0 + at, at * gain) for name, gain in (("part", 2.0), ("total", 1.0)) for at in (0, 60)]
+
+    assert row(kpi, seen, T0 + 60).verdict is Verdict.MISSED
+    assert row(kpi, seen, T0 + 60).outlook is None
+    assert row(kpi, seen, T0 + 600).verdict is Verdict.NO_DATA
+
+
+def test_a_burndown_of_the_worst_board_begins_with_the_worst_board():
+    """A line that begins with the sum of all boards would never be behind."""
+    kpi = a_kpi("points", "last", objective=an_objective(Op.AT_MOST, 0), due_at=T0 + 12 * DAY, no_data=LONG, unit="")
+    kpi = replace(kpi, pace=Pace.LINEAR)
+    boards = {labels("board=a"): 40.0, labels("board=b"): 20.0}
+    seen = [a_frame("a", T0, boards), a_frame("a", T0 + 6 * DAY, boards)]
+
+    found = row(kpi, seen, T0 + 6 * DAY)
+
+    assert (found.value, found.outlook.line) == (40.0, 20.0)
+    assert found.reason is Reason.BEHIND_PACE
