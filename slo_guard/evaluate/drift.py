@@ -27,7 +27,8 @@ class GroupTrend:
     def at(self, now: float) -> tuple[FloatArray, FloatArray]:
         """Return the level at ``now`` and the slope (per second), NaN where too little is known; shape (groups,)."""
         trails = [source.trail for source in self._inputs if source.trail is not None]
-        as_of = (trails[0].newest(now), len(self._groups), *(len(source.rows) for source in self._inputs))
+        editions = [number for trail in trails for number in trail.edition(now)]
+        as_of = (*editions, len(self._groups), *(len(source.rows) for source in self._inputs))
         if as_of != self._as_of:
             self._as_of = as_of
             times, values = self._points(now)

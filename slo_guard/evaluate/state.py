@@ -17,6 +17,7 @@ from slo_guard.domain.sprints import is_handed_over
 from slo_guard.evaluate.closing import restored_frame
 from slo_guard.evaluate.conditions import in_order_of_conditions
 from slo_guard.evaluate.tracks import KpiTrack
+from slo_guard.evaluate.trend import POINTS
 
 _LONGEST_RUN = 1000
 _ALWAYS = Sprint("", "", "UTC", date.min, date.max, -np.inf, np.inf)
@@ -175,13 +176,14 @@ def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = Non
         window, slack = kpi.measure.window, kpi.no_data.after_seconds
         starts.append(now - kpi.forget_after_seconds)
         if kpi.drift is not None:
-            starts.append(now - kpi.drift.over_seconds - slack)
+            # A trend begins with a whole stretch, and what its values were may have been seen a while before.
+            starts.append(now - kpi.drift.over_seconds * (1 + 1 / POINTS) - slack)
         if kpi.pace is not None:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
-        if window is not None and window.kind.is_calendar:
-            starts.append(calendar_start(window.kind, now, plan.sprints[kpi.sprint].timezone) - slack)
         if kpi.type is IndicatorType.EVENT:
             slack = max(slack, kpi.forget_after_seconds)
+        if window is not None and window.kind.is_calendar:
+            starts.append(calendar_start(window.kind, now, plan.sprints[kpi.sprint].timezone) - slack)
         if window is not None and window.kind is WindowKind.SPRINT:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         elif window is not None and window.seconds is not None:

@@ -26,18 +26,29 @@ class Trail:
 
     def __init__(self, over_seconds: float) -> None:
         self._step = over_seconds / POINTS
-        self._points: deque[tuple[int, FloatArray]] = deque(maxlen=POINTS + 1)
+        self._points: deque[tuple[int, FloatArray]] = deque(maxlen=POINTS + 2)
+        self._added: deque[int] = deque(maxlen=POINTS + 2)
+        self._number = 0
 
     def add(self, at: float, latest: FloatArray) -> None:
         """Keep the values as they stand after the frame at ``at``, NaN where there is none; shape (rows,)."""
         stretch = int(at // self._step)
         if self._points and self._points[-1][0] >= stretch:
             stretch = self._points.pop()[0]
+            self._added.pop()
+        self._number += 1
         self._points.append((stretch, latest))
+        self._added.append(self._number)
 
     def newest(self, now: float) -> int:
         """Return the number of the stretch that ``now`` is in."""
         return int(now // self._step)
+
+    def edition(self, now: float) -> tuple[int, int]:
+        """Return what is another when :meth:`until` is: a stretch is over, or a frame came late for one that was."""
+        newest = self.newest(now)
+        over = (number for (stretch, _), number in zip(self._points, self._added, strict=True) if stretch < newest)
+        return newest, max(over, default=0)
 
     def until(self, now: float, rows: int) -> tuple[IntArray, FloatArray]:
         """Return the stretches of the last ``over_seconds`` that have values, and the values: (points, rows).
@@ -84,21 +95,23 @@ def theil_sen(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatA
 def seconds_to_cross(objective: Objective, level: FloatArray, slope: FloatArray) -> FloatArray:
     """Return in how many seconds a value that is at ``level`` now and moves by ``slope`` crosses the objective.
 
-    0 where the level is beyond it already, infinite where the trend leads away from it, NaN where either is NaN.
+    0 where the level is beyond it already, infinite where the trend leads away from it or nowhere, NaN where either
+    is NaN. What stands on a bound that is still fine, such as 100 %, has not crossed it.
     """
+    strict = objective.op in (Op.BELOW, Op.ABOVE)
     ways: list[FloatArray] = []
     if objective.op in (Op.AT_MOST, Op.BELOW, Op.BETWEEN):
         bound = objective.upper if objective.op is Op.BETWEEN and objective.upper is not None else objective.bound
-        ways.append(_time_up(bound - level, slope))
+        ways.append(_time_up(bound - level, slope, strict=strict))
     if objective.op in (Op.AT_LEAST, Op.ABOVE, Op.BETWEEN):
-        ways.append(_time_up(level - objective.bound, -slope))
+        ways.append(_time_up(level - objective.bound, -slope, strict=strict))
     if not ways:
         return np.full(len(level), np.inf)
     return ways[0] if len(ways) == 1 else np.minimum(*ways)
 
 
-def _time_up(room: FloatArray, speed: FloatArray) -> FloatArray:
+def _time_up(room: FloatArray, speed: FloatArray, *, strict: bool) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         time = np.where(speed > 0, room / speed, np.inf)
-    time = np.where(room <= 0, 0.0, time)
+    time = np.where(room <= 0 if strict else room < 0, 0.0, time)
     return np.where(np.isnan(room) | np.isnan(speed), np.nan, time)

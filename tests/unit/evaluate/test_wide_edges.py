@@ -207,3 +207,40 @@ def test_a_burndown_of_the_worst_board_begins_with_the_worst_board():
 
     assert (found.value, found.outlook.line) == (40.0, 20.0)
     assert found.reason is Reason.BEHIND_PACE
+
+
+@pytest.mark.parametrize(
+    ("op", "slope", "seconds"),
+    [
+        (Op.AT_LEAST, 0.0, np.inf),
+        (Op.AT_LEAST, 1.0, np.inf),
+        (Op.AT_LEAST, -1.0, 0.0),
+        (Op.AT_MOST, 0.0, np.inf),
+        (Op.ABOVE, 0.0, 0.0),
+    ],
+)
+def test_what_stands_on_its_bound_and_stays_there_does_not_drift(op, slope, seconds):
+    """An availability of 100 % all day is as good as it gets."""
+    assert seconds_to_cross(an_objective(op, 1.0), np.array([1.0]), np.array([slope])).tolist() == [seconds]
+
+
+def test_a_trend_takes_in_what_comes_late_for_a_stretch_that_is_over():
+    """A daemon that ran and one that restarted must see the same trend."""
+    drift = Drift(36 * 60.0, HOUR)
+    kpi = replace(a_kpi("k", "last", objective=an_objective(Op.AT_MOST, 1e6)), drift=drift)
+    plan = a_plan(kpi)
+    seen = [a_frame("a", T0 + 60 * n + 30, float(n * n)) for n in range(36)]
+    late = a_frame("a", T0 + 36 * 60 + 59, 1e5, seen_at=T0 + 37 * 60 + 20)
+    stored, state = numbered([*seen, late]), EvaluationState.fresh()
+
+    evaluate(plan, stored[:-1], state, from_unix(T0 + 37 * 60 + 10))
+    live = evaluate(plan, stored[-1:], state, from_unix(T0 + 37 * 60 + 30)).verdicts[0].row(0)
+
+    assert live.outlook == row(kpi, [*seen, late], T0 + 37 * 60 + 30).outlook
+
+
+def test_a_trend_is_rebuilt_from_its_first_stretch_on():
+    """The first of 36 stretches begins up to a stretch before the last six hours."""
+    kpi = replace(a_kpi("k", "last", forget_after_seconds=0.0, interval_seconds=1.0), drift=Drift(6 * HOUR, HOUR))
+
+    assert needed_from(a_plan(kpi), T0 + 599) <= T0 - 6 * HOUR - 300
