@@ -13,7 +13,6 @@ import numpy as np
 from slo_guard.domain.kpi import KPI, Combine, Reducer
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
-from slo_guard.evaluate.events import grouped_quantile
 from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.objectives import exceeds_upper_limit, meets, worst_of_gauges
@@ -69,20 +68,10 @@ def fold_series(
 
 
 def _observed(kpi: KPI, source: Input, start: float, now: float, flaw: CodeArray) -> Found:
-    """Count, add up or rank the events in the window, all series of a group together."""
+    """Measure the events in the window, all series of a group together."""
     assert source.events is not None
-    rows, values = source.events.inside(start, now)
-    groups = source.rows.group_of[rows]
-    counts = np.bincount(groups, minlength=len(flaw))
-    match kpi.measure.reducer:
-        case Reducer.COUNT:
-            value = counts.astype(np.float64)
-        case Reducer.SUM:
-            value = np.bincount(groups, weights=values, minlength=len(flaw)).astype(np.float64)
-        case _:
-            assert kpi.measure.quantile is not None
-            value = grouped_quantile(groups, values, len(flaw), kpi.measure.quantile)
-    return Found(value, counts.astype(np.int64), flaw)
+    value, counts = source.events.measured(kpi.measure, start, now, source.rows.group_of, len(flaw))
+    return Found(value, counts, flaw)
 
 
 def _newest(kpi: KPI, source: Input, fresh_rows: BoolArray, now: float, flaw: CodeArray) -> Found:
