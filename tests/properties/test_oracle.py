@@ -5,28 +5,15 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator
-from itertools import zip_longest
 
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 
-from slo_guard.clock import from_unix
-from slo_guard.domain.alerts import AlertKind, FinalVerdict, Transition
-from slo_guard.domain.series import LabelSet
-from slo_guard.domain.verdicts import AlertState, Reason, SeriesVerdict, Verdict, VerdictFrame
-from slo_guard.evaluate import EvaluationState, evaluate
-from tests.support.builders import numbered
-from tests.support.oracle import Oracle, Outcome, Row
-from tests.support.oracle_alerts import ExpectedFinal, ExpectedTransition, name_of
+from tests.support.differences import differences_from_oracle
 from tests.support.scenarios import T0, Scenario, scenarios, silences
 from tests.support.seeds import SEED, announce_seed
 
 __all__ = ["announce_seed"]
-
-RULED = {Reason.BEFORE_SPRINT, Reason.CONDITION_NOT_MET, Reason.CONDITION_UNKNOWN}
-"""Reasons by which the measured value does not matter."""
 
 EXAMPLES = int(os.environ.get("SLO_GUARD_EXAMPLES", "300"))
 
@@ -45,7 +32,7 @@ def test_evaluator_gives_the_answers_of_the_plain_oracle(scenario: Scenario):
     """Arrays, caches and window buffers are only ever an optimisation: they must not change one verdict or alert."""
     note(f"SLO_GUARD_SEED={SEED}")
 
-    differences = list(_differences(scenario))
+    differences = list(differences_from_oracle(scenario.plan, scenario.observations, scenario.evaluations, T0))
 
     assert not differences, "\n".join(differences)
 
@@ -64,125 +51,6 @@ def test_series_that_fall_silent_are_judged_as_the_plain_oracle_judges_them(scen
     """Silence of one series beside others is the quietest way to a false green."""
     note(f"SLO_GUARD_SEED={SEED}")
 
-    differences = list(_differences(scenario))
+    differences = list(differences_from_oracle(scenario.plan, scenario.observations, scenario.evaluations, T0))
 
     assert not differences, "\n".join(differences)
-
-
-def _differences(scenario: Scenario) -> Iterator[str]:
-    """Evaluate a scenario both ways; yield what differs at the first instant at which anything does."""
-    state, oracle = EvaluationState.fresh(), Oracle()
-    stored, given_until, last_seq, found = numbered(scenario.observations), 0, 0, []
-    for now in scenario.evaluations:
-        new = [item for item in stored if item.id > given_until and item.observation.seen_at <= now]
-        given_until = new[-1].id if new else given_until
-        plan = scenario.plan.due_at(now)
-
-        expected = oracle.evaluate(plan, [item.observation for item in new], now)
-        result = evaluate(plan, new, state, from_unix(now))
-
-        state = result.state
-        found = [
-            *_rows_apart(expected, result.verdicts, oracle),
-            *_changes_apart(expected, result.transitions, last_seq),
-        ]
-        last_seq += len(result.transitions)
-        if found:
-            yield from (f"+{now - T0:g} {difference}" for difference in found)
-            return
-
-
-def _rows_apart(expected: Outcome, frames: tuple[VerdictFrame, ...], oracle: Oracle) -> Iterator[str]:
-    judged = {name_of(frame.kpi): frame for frame in frames}
-    if not expected.rows:
-        return
-    if judged.keys() != expected.rows.keys():
-        yield f"judged {sorted(judged)}, expected {sorted(expected.rows)}"
-        return
-    for kpi, rows in expected.rows.items():
-        got = {_plain(row.labels): row for row in map(judged[kpi].row, range(len(judged[kpi].index)))}
-        if got.keys() != rows.keys():
-            yield f"{kpi} rows: expected {list(rows)}, got {list(got)}"
-            continue
-        for labels, row in rows.items():
-            alert = oracle.alerts.alerts.get((kpi, labels, AlertKind.BREACH))
-            state = alert.state if alert else AlertState.INACTIVE
-            if apart := [*_fields_apart(row, got[labels]), *_pair("alert_state", state, got[labels].alert_state)]:
-                yield f"{kpi}{dict(labels)}: {'; '.join(apart)}"
-
-
-def _fields_apart(row: Row, got: SeriesVerdict) -> Iterator[str]:
-    yield from _pair("verdict", row.verdict.label, got.verdict.label)
-    if got.reason not in row.reasons:
-        yield f"reason: expected {' or '.join(row.reasons)}, got {got.reason}"
-    yield from _pair("value", row.value, got.value)
-    yield from _pair("since", row.since - T0, got.since - T0)
-    if row.verdict is not Verdict.NO_DATA and not RULED.intersection(row.reasons):
-        yield from _pair("samples", row.samples, got.samples)
-        yield from _pair("coverage", row.coverage, got.coverage)
-        yield from _pair("total", row.total, got.total)
-
-
-def _changes_apart(expected: Outcome, transitions: tuple[Transition, ...], last_seq: int) -> Iterator[str]:
-    numbers = [change.seq for change in transitions]
-    yield from _pair("numbers of the transitions", list(range(last_seq + 1, last_seq + 1 + len(numbers))), numbers)
-    wanted: dict[str, list[ExpectedTransition]] = {}
-    for change in expected.transitions:
-        wanted.setdefault(_name(change.kpi, change.labels, change.kind), []).append(change)
-    got: dict[str, list[Transition]] = {}
-    for found in transitions:
-        key = found.key
-        got.setdefault(_name(f"{key.sprint}/{key.kpi}", _plain(key.labels), key.kind), []).append(found)
-    yield from _pair("number of transitions", len(expected.transitions), len(transitions))
-    for name in sorted(wanted.keys() | got.keys()):
-        for one, other in zip_longest(wanted.get(name, ()), got.get(name, ())):
-            if other is None:
-                yield f"{name}: no transition, expected {_move(one)} for {one.reasons}"
-            elif one is None:
-                yield f"{name}: unexpected transition {_move(other)} for {other.reason}"
-            elif apart := list(_transition_apart(one, other)):
-                yield f"{name} transition {_move(one)}: {'; '.join(apart)}"
-
-
-def _transition_apart(wanted: ExpectedTransition, got: Transition) -> Iterator[str]:
-    yield from _pair("move", _move(wanted), _move(got))
-    if got.reason not in wanted.reasons:
-        yield f"reason: expected {' or '.join(wanted.reasons)}, got {got.reason}"
-    yield from _pair("at", wanted.at - T0, got.at - T0)
-    yield from _finals_apart(wanted.finals, got.finals)
-    if (wanted.from_state, wanted.to_state) != (AlertState.PENDING, AlertState.INACTIVE):  # nobody is told of those
-        yield from _pair("active_at", wanted.active_at - T0, got.active_at - T0)
-    yield from _pair("severity", wanted.severity, got.severity)
-    if wanted.verdict is not None:
-        yield from _pair("verdict", wanted.verdict.label, got.verdict.label)
-        yield from _pair("value", wanted.value, got.value)
-
-
-def _finals_apart(wanted: tuple[ExpectedFinal, ...], got: tuple[FinalVerdict, ...]) -> Iterator[str]:
-    yield from _pair("finals", [final.kpi for final in wanted], [final.kpi for final in got])
-    for one, other in zip(wanted, got, strict=False):
-        yield from _pair(f"final verdict of {one.kpi}", one.verdict.label, other.verdict.label)
-        yield from _pair(f"final series of {one.kpi}", one.series, other.series)
-        if all(list(_pair("", value, other.value)) for value in one.values):
-            yield f"final value of {one.kpi}: expected one of {one.values}, got {other.value}"
-
-
-def _name(kpi: str, labels: LabelSet, kind: AlertKind) -> str:
-    return f"{kpi}{dict(labels)} {kind.value}"
-
-
-def _move(change: ExpectedTransition | Transition) -> str:
-    return f"{change.from_state.label} -> {change.to_state.label}"
-
-
-def _pair(name: str, wanted: object, got: object) -> Iterator[str]:
-    if isinstance(wanted, float) and isinstance(got, float):
-        if math.isclose(wanted, got, rel_tol=1e-9, abs_tol=1e-12):
-            return
-    elif wanted == got:
-        return
-    yield f"{name}: expected {wanted}, got {got}"
-
-
-def _plain(labels: LabelSet) -> LabelSet:
-    return tuple((name, value) for name, value in labels if value)

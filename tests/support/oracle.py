@@ -17,6 +17,7 @@ from slo_guard.domain.kpi import (
     KPI,
     Op,
     Plan,
+    Quotient,
     RatioPair,
     Reducer,
     Selection,
@@ -27,12 +28,13 @@ from slo_guard.domain.kpi import (
 )
 from slo_guard.domain.readings import GaugeFrame, Observation, Reading
 from slo_guard.domain.series import LabelSet
-from slo_guard.domain.verdicts import AlertState, Reason, Verdict
+from slo_guard.domain.verdicts import AlertState, Reason, SeriesOutlook, Verdict
+from tests.support import oracle_ahead as ahead
 from tests.support import oracle_groups as groups
 from tests.support import oracle_measures as measures
 from tests.support.oracle_alerts import AlertBook, ExpectedFinal, ExpectedTransition, name_of
 from tests.support.oracle_history import History, Series, grouped, histories, matches
-from tests.support.oracle_measures import Span
+from tests.support.oracle_measures import Measured, Span
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Row:
     since: float = 0.0
     stands_in: bool = False
     broken: bool = False
+    outlook: SeriesOutlook | None = None
 
 
 @dataclass
@@ -202,26 +205,47 @@ def _closed(sprint: Sprint, finals: tuple[ExpectedFinal, ...]) -> ExpectedTransi
 
 def _judge(kpi: KPI, plan: Plan, known: dict[str, History], now: float) -> list[Row]:
     sprint = plan.sprints[kpi.sprint]
-    span = measures.span_of(kpi, now, sprint.start_at, sprint.end_at)
-    selections = [kpi.source.of] if isinstance(kpi.source, Single) else [kpi.source.part, kpi.source.total]
-    sides = [_groups(selection, kpi, known, span) for selection in selections]
-    unseen = _unseen_reasons(known, selections)
+    span = measures.span_of(kpi, now, sprint)
+    sides = [_groups(selection, kpi, known, span) for selection in _selections(kpi)]
     rows = []
     for labels, stands_in in _row_labels(kpi, sides, known, span).items():
         parts = [side.get(labels, []) for side in sides]
-        met_at = None
-        if isinstance(kpi.source, RatioPair):
-            measured = groups.measure_ratio(kpi, parts, known, span, unseen)
-        else:
-            history = known.get(kpi.source.of.indicator, History())
-            if history.sign_offs is not None:
-                measured, met_at = groups.measure_evidence(kpi, labels, history, now)
-            else:
-                measured = groups.measure_single(kpi, parts[0], history, span, unseen)
-        row = _verdict(kpi, labels, measured, met_at, now)
+        measured, met_at = _measured(kpi, labels, parts, known, span)
+        outlook = None
+        if not measured.missing:
+            raw = None
+            if kpi.exclude and span.start is not None:
+                raw = _measured(kpi, labels, parts, known, span.with_excluded)[0].value
+            outlook = ahead.outlook_of(kpi, sprint, measured.value, parts, known, span, raw)
+        row = _verdict(kpi, sprint, labels, measured, met_at, outlook, span, now)
         broken = row.verdict is Verdict.MISSED and _broken_for_good(kpi, row.value)
-        rows.append(replace(row, stands_in=stands_in, broken=broken))
+        rows.append(replace(row, stands_in=stands_in, broken=broken, outlook=outlook))
     return rows
+
+
+def _selections(kpi: KPI) -> list[Selection]:
+    match kpi.source:
+        case Single(of=selection):
+            return [selection]
+        case RatioPair(part=one, total=other) | Quotient(of=one, to=other):
+            return [one, other]
+
+
+def _measured(
+    kpi: KPI, labels: LabelSet, parts: list[list[Series]], known: dict[str, History], span: Span
+) -> tuple[Measured, float | None]:
+    """Return a group's value, and of evidence since when it meets the objective."""
+    unseen = _unseen_reasons(known, _selections(kpi))
+    match kpi.source:
+        case RatioPair():
+            return groups.measure_ratio(kpi, parts, known, span, unseen), None
+        case Quotient():
+            return groups.measure_quotient(kpi, parts, known, span, unseen), None
+        case Single(of=selection):
+            history = known.get(selection.indicator, History())
+            if history.sign_offs is not None:
+                return groups.measure_evidence(kpi, labels, history, span.now)
+            return groups.measure_single(kpi, parts[0], history, span, unseen), None
 
 
 def _is_sprint(kpi: KPI) -> bool:
@@ -232,9 +256,9 @@ def _is_sprint(kpi: KPI) -> bool:
 
 
 def _groups(selection: Selection, kpi: KPI, known: dict[str, History], span: Span) -> dict[LabelSet, list[Series]]:
-    """Return the selected series by their ``by`` labels, as known at the window's end."""
+    """Return the selected series by their ``by`` labels, as known at the sprint's end or before."""
     found: dict[LabelSet, list[Series]] = {}
-    for series in known.get(selection.indicator, History()).series_until(span.now):
+    for series in known.get(selection.indicator, History()).series_until(span.end):
         if matches(series.labels, selection.where):
             found.setdefault(grouped(series.labels, kpi.by), []).append(series)
     return found
@@ -296,7 +320,9 @@ def _unseen_reasons(known: dict[str, History], selections: list[Selection]) -> t
 
 
 def _broken_for_good(kpi: KPI, value: float | None) -> bool:
-    return _is_sprint(kpi) and measures.exceeded(kpi, value)
+    """Whether a limit for the whole sprint is beyond mending; a quotient may come down again, and so may a sum."""
+    grows = isinstance(kpi.source, Single) and kpi.measure.reducer in (Reducer.INCREASE, Reducer.TOTAL, Reducer.COUNT)
+    return grows and _is_sprint(kpi) and measures.exceeded(kpi, value)
 
 
 def _has_upper_limit(kpi: KPI) -> bool:
@@ -304,11 +330,20 @@ def _has_upper_limit(kpi: KPI) -> bool:
     return (
         kpi.objective is not None
         and kpi.objective.op in limits
-        and kpi.measure.reducer in (Reducer.INCREASE, Reducer.TOTAL)
+        and kpi.measure.reducer in (Reducer.INCREASE, Reducer.TOTAL, Reducer.COUNT, Reducer.SUM)
     )
 
 
-def _verdict(kpi: KPI, labels: LabelSet, measured: groups.Measured, met_at: float | None, now: float) -> Row:
+def _verdict(
+    kpi: KPI,
+    sprint: Sprint,
+    labels: LabelSet,
+    measured: Measured,
+    met_at: float | None,
+    outlook: SeriesOutlook | None,
+    span: Span,
+    now: float,
+) -> Row:
     """Judge one group; the order of the questions is the order in which a verdict wins."""
     row = Row(
         labels,
@@ -320,6 +355,10 @@ def _verdict(kpi: KPI, labels: LabelSet, measured: groups.Measured, met_at: floa
         measured.total,
     )
     value, objective = measured.value, kpi.objective
+    if span.is_excluded:
+        if measured.missing:
+            row = Row(labels, Verdict.NOT_APPLICABLE, ())
+        return replace(row, verdict=Verdict.NOT_APPLICABLE, reasons=(Reason.EXCLUDED,))
     if measured.missing:
         if _broken_for_good(kpi, value):
             return replace(row, verdict=Verdict.MISSED, reasons=(Reason.BROKEN_FOR_GOOD,))
@@ -332,23 +371,29 @@ def _verdict(kpi: KPI, labels: LabelSet, measured: groups.Measured, met_at: floa
         coverage = measured.coverage
         if coverage is not None and coverage < kpi.min_coverage:
             return replace(row, verdict=Verdict.INSUFFICIENT, reasons=(Reason.LOW_COVERAGE,))
-    if objective is None:
-        return replace(row, verdict=Verdict.TRACKED, reasons=(Reason.NO_OBJECTIVE,))
     assert value is not None
+    past_warn = kpi.warn is not None and not measures.meets(kpi.warn, value)
+    if objective is None:
+        if past_warn:
+            return replace(row, verdict=Verdict.AT_RISK, reasons=(Reason.PAST_WARN,))
+        return replace(row, verdict=Verdict.TRACKED, reasons=(Reason.NO_OBJECTIVE,))
     if not measures.meets(objective, value):
-        return _unmet(kpi, row, now)
+        return _unmet(kpi, row, ahead.is_behind(kpi, value, outlook), now)
     if met_at is not None and kpi.due_at is not None and now >= kpi.due_at and met_at > kpi.due_at:
         return replace(row, reasons=(Reason.MET_LATE,))
-    if kpi.warn is not None and not measures.meets(kpi.warn, value):
+    if past_warn:
         return replace(row, verdict=Verdict.AT_RISK, reasons=(Reason.PAST_WARN,))
-    return row
+    risk = ahead.risk_of(kpi, sprint, value, outlook, span.now)
+    return replace(row, verdict=Verdict.AT_RISK, reasons=(risk,)) if risk is not None else row
 
 
-def _unmet(kpi: KPI, row: Row, now: float) -> Row:
+def _unmet(kpi: KPI, row: Row, behind: bool, now: float) -> Row:
     if kpi.due_at is None:
         return replace(row, verdict=Verdict.MISSED, reasons=(Reason.OBJECTIVE_MISSED,))
     if now >= kpi.due_at:
         return replace(row, verdict=Verdict.MISSED, reasons=(Reason.OVERDUE,))
     if kpi.checkpoint_at is not None and now >= kpi.checkpoint_at:
         return replace(row, verdict=Verdict.AT_RISK, reasons=(Reason.PAST_CHECKPOINT,))
+    if behind:
+        return replace(row, verdict=Verdict.AT_RISK, reasons=(Reason.BEHIND_PACE,))
     return replace(row, verdict=Verdict.NOT_DUE, reasons=(Reason.NOT_DUE_YET,))

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Single, WindowKind
+from slo_guard.domain.kpi import KPI, Combine, Quotient, RatioPair, Reducer, Single, WindowKind
+from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import Reason
 from tests.support import oracle_measures as measures
+from tests.support.oracle_events import measure_events
 from tests.support.oracle_history import History, Series, grouped, matches
-from tests.support.oracle_measures import Span
+from tests.support.oracle_measures import Measured, Span
+from tests.support.oracle_windows import reaches_into
 
 _SAMPLED = (Reducer.MIN, Reducer.MAX, Reducer.MEAN)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A group's value before it is judged; ``missing`` names why there is no data, ``problem`` why it is not enough."""
-
-    value: float | None = None
-    samples: int = 0
-    coverage: float | None = None
-    total: float | None = None
-    missing: tuple[Reason, ...] = ()
-    problem: tuple[Reason, ...] = ()
-
-
 def measure_single(kpi: KPI, group: list[Series], history: History, span: Span, unseen: tuple[Reason, ...]) -> Measured:
     """Measure the fresh series of a group; without any, say why, beside the value that the stale ones had."""
+    if kpi.type is IndicatorType.EVENT:
+        return measure_events(kpi, group, history, span, unseen, awaited=not kpi.by)
     if not group:
         return Measured(missing=(*unseen, Reason.NEVER_SEEN if kpi.expect else Reason.NO_SERIES))
     fresh = [series for series in group if measures.is_fresh(series, span)]
     if not fresh:
         sampled = [series for series in group if series.samples]
         measured = _fold(kpi, sampled, sampled, span) if sampled else Measured()
-        return replace(measured, missing=_stale_reasons(group, history, span))
+        return measured._replace(missing=_stale_reasons(group, history, span))
     measured = _fold(kpi, fresh, group, span)
     silent = _silence_that_matters(kpi, fresh, group, measured, span)
-    return replace(measured, missing=_stale_reasons(silent, history, span)) if silent else measured
+    return measured._replace(missing=_stale_reasons(silent, history, span)) if silent else measured
 
 
 def _silence_that_matters(
@@ -45,12 +38,14 @@ def _silence_that_matters(
 ) -> list[Series]:
     """Return the silent series for which a group has no data although it has fresh ones.
 
-    Either nothing at all was sampled within a sliding window, or the value is fine only because they say nothing.
+    Either nothing at all was sampled within a sliding window of which nothing is excluded, or the value is fine only
+    because they say nothing.
     """
     reducer, objective = kpi.measure.reducer, kpi.objective
     if reducer in _SAMPLED:
         sampled = any(measures.inside(series, span) for series in group)
-        return [] if sampled or kpi.measure.window.kind is WindowKind.SPRINT else group
+        slides = kpi.measure.window is not None and kpi.measure.window.kind is WindowKind.DURATION
+        return group if slides and not sampled and not reaches_into(span.opened, span.now, span.excluded) else []
     silent = _remembered(kpi, group, span)
     if objective is None or not silent:
         return []
@@ -100,7 +95,7 @@ def _fold(kpi: KPI, fresh: list[Series], group: list[Series], span: Span) -> Mea
     used = fresh
     if measures.counts_true_time(kpi):
         used = group
-    elif reducer in (Reducer.INCREASE, Reducer.TOTAL):
+    elif reducer in (Reducer.INCREASE, Reducer.RATE, Reducer.TOTAL):
         used = _that_count(group, span) or fresh
     elif reducer in _SAMPLED:
         used = group
@@ -121,7 +116,9 @@ def _fold(kpi: KPI, fresh: list[Series], group: list[Series], span: Span) -> Mea
     known = [value for value in values if value is not None]
     least = _combine(kpi, known) if known and how in (Combine.SUM, Combine.MAX) else None
     if None in values and not measures.exceeded(kpi, least):
-        return Measured(samples=count, coverage=coverage, problem=(Reason.NO_BASELINE,))
+        no_time = reducer is Reducer.RATE and not measures.counted_seconds(span.opened, span.now, span.excluded)
+        reasons = (Reason.NO_BASELINE, Reason.BELOW_MIN_SAMPLES) if no_time else (Reason.NO_BASELINE,)
+        return Measured(samples=count, coverage=coverage, problem=reasons)
     return Measured(_combine(kpi, known), count, coverage)
 
 
@@ -145,7 +142,7 @@ def _that_count(group: list[Series], span: Span) -> list[Series]:
     return [
         series
         for series in group
-        if measures.is_fresh(series, span) or measures.inside(series, span) or measures.baseline_of(series, span)
+        if measures.is_fresh(series, span) or measures.within(series, span) or measures.baseline_of(series, span)
     ]
 
 
@@ -165,6 +162,8 @@ def _measure_series(kpi: KPI, series: Series, span: Span) -> float | None:
     match kpi.measure.reducer:
         case Reducer.INCREASE:
             return measures.increase(series, span, kpi.baseline)
+        case Reducer.RATE:
+            return measures.rate(series, span, kpi.baseline)
         case Reducer.TOTAL if measures.counts_true_time(kpi):
             return measures.length_of_union(measures.true_intervals(series, span))
         case Reducer.TOTAL:
@@ -214,6 +213,54 @@ def measure_ratio(
     elif kpi.min_total is not None and increases[1] < kpi.min_total:
         problem = (Reason.BELOW_MIN_TOTAL,)
     return Measured(value, counts[1], _least(shares), increases[1], problem=problem)
+
+
+def measure_quotient(
+    kpi: KPI, groups: list[list[Series]], known: dict[str, History], span: Span, unseen: tuple[Reason, ...]
+) -> Measured:
+    """Measure both sides, neither with an objective of its own, and divide one by the other."""
+    source = kpi.source
+    assert isinstance(source, Quotient)
+    histories = [known.get(side.indicator, History()) for side in (source.of, source.to)]
+    side = replace(kpi, objective=None, warn=None, resolve=None)
+    if kpi.measure.reducer is Reducer.SPREAD_ABS:
+        side = replace(side, measure=replace(kpi.measure, reducer=_spread_of(kpi)))
+    if kpi.type is IndicatorType.EVENT:
+        awaited = not kpi.by or any(groups)
+        sides = [
+            measure_events(side, group, history, span, unseen, awaited=awaited)
+            for group, history in zip(groups, histories, strict=True)
+        ]
+    else:
+        sides = [_side(side, *each, span, unseen) for each in zip(groups, histories, strict=True)]
+    if any(each.missing for each in sides):
+        alone = any(groups) and not all(groups)
+        missing = [reason for each in sides for reason in each.missing] + [Reason.PART_MISSING] * alone
+        return Measured(missing=tuple(missing))
+    of, to = sides
+    value = of.value / to.value if of.value is not None and to.value else None
+    if value is not None and kpi.measure.reducer is Reducer.SPREAD_ABS:
+        value = abs(value - 1.0)
+    problem = (*of.problem, *to.problem, *((Reason.ZERO_DENOMINATOR,) if to.value == 0 else ()))
+    if not problem and value is None:
+        problem = (Reason.BELOW_MIN_SAMPLES,)
+    coverage = None if of.coverage is None or to.coverage is None else min(of.coverage, to.coverage)
+    return Measured(value, min(of.samples, to.samples), coverage, problem=problem)
+
+
+def _spread_of(kpi: KPI) -> Reducer:
+    """Return what a spread compares: newest values, what counters gained or what events add up to."""
+    if kpi.measure.window is None:
+        return Reducer.LAST
+    return Reducer.SUM if kpi.type is IndicatorType.EVENT else Reducer.INCREASE
+
+
+def _side(kpi: KPI, group: list[Series], history: History, span: Span, unseen: tuple[Reason, ...]) -> Measured:
+    """Measure one side of a quotient: nothing in it is fine or not, so no silence matters but that of all series."""
+    if not group:
+        return Measured(missing=(*unseen, Reason.NEVER_SEEN if kpi.expect else Reason.NO_SERIES))
+    fresh = [series for series in group if measures.is_fresh(series, span)]
+    return _fold(kpi, fresh, group, span) if fresh else Measured(missing=_stale_reasons(group, history, span))
 
 
 def measure_evidence(kpi: KPI, labels: LabelSet, history: History, now: float) -> tuple[Measured, float | None]:

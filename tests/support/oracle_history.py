@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from slo_guard.domain.kpi import Matcher, MatchOp
-from slo_guard.domain.readings import CollectionFailure, Evidence, GaugeFrame, Observation, SignOff
+from slo_guard.domain.readings import CollectionFailure, EventBatch, Evidence, GaugeFrame, Observation, SignOff
 from slo_guard.domain.series import LabelSet
 
 
@@ -19,11 +19,19 @@ class Sample(NamedTuple):
     """A value with its own time ``at``, and the time from which windows count it.
 
     ``counted`` is later than ``at`` where frames with later times had come before: what was behind is not rewritten.
+    It is earlier where the source's clock is ahead: nothing is from later than when it was seen.
     """
 
     counted: float
     value: float
     at: float
+
+
+class Event(NamedTuple):
+    """A raw observation."""
+
+    at: float
+    value: float
 
 
 class Mark(NamedTuple):
@@ -50,6 +58,7 @@ class Series:
     listed_at: float = 0.0
     gone: bool = False
     marks: list[Mark] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     @property
     def samples(self) -> list[Sample]:
@@ -58,9 +67,9 @@ class Series:
 
     @property
     def newest_at(self) -> float:
-        """The newest sample's own time; of a series that never had one, when it was last listed."""
-        samples = self.samples
-        return samples[-1].at if samples else self.listed_at
+        """The newest sample's or event's own time; of a series that never had one, when it was last listed."""
+        times = [sample.at for sample in self.samples[-1:]] + [event.at for event in self.events]
+        return max(times, default=self.listed_at)
 
     def born(self, within: float) -> bool:
         """Whether it began with a sample beside a source that had answered, not over ``within`` earlier."""
@@ -71,7 +80,7 @@ class Series:
 class History:
     """All that was observed of one indicator: collections in order (None: it failed), and the newest sign-offs."""
 
-    collections: list[tuple[float, GaugeFrame | Evidence | None]] = field(default_factory=list)
+    collections: list[tuple[float, GaugeFrame | EventBatch | Evidence | None]] = field(default_factory=list)
     sign_offs: tuple[SignOff, ...] | None = None
 
     @property
@@ -90,15 +99,17 @@ class History:
         frames = [frame for _, frame in self.collections if isinstance(frame, GaugeFrame)]
         return list(frames[-1].index.label_sets) if frames else []
 
-    def series_until(self, now: float) -> list[Series]:
-        """Return the series as they were known to be at ``now``, by the samples' own time."""
+    def series_until(self, end: float) -> list[Series]:
+        """Return the series as they are known by samples and events until ``end``, by their own time."""
         known: dict[LabelSet, Series] = {}
         reads: list[float] = []
         answered = False
         for number, (seen_at, frame) in enumerate(self.collections):
-            if isinstance(frame, GaugeFrame) and frame.at <= now:
+            if isinstance(frame, EventBatch):
+                _tell_events(known, frame, seen_at, end)
+            if isinstance(frame, GaugeFrame) and frame.at <= end:
                 silence = frame.at - reads[-1] if answered and reads else None
-                counted = max([frame.at, *reads[-1:]])
+                counted = max([min(frame.at, seen_at), *reads[-1:]])
                 _tell(known, frame, Mark(number, counted, None), seen_at, reads, silence)
                 reads.append(counted)
             answered = frame is not None
@@ -131,6 +142,15 @@ def _tell(
             series.marks.append(blank)
 
 
+def _tell_events(known: dict[LabelSet, Series], batch: EventBatch, seen_at: float, end: float) -> None:
+    """Add a batch of events; a series of which it has none has not ended."""
+    for labels in batch.index.label_sets:
+        known.setdefault(labels, Series(labels, [], None, shown_at_once=False)).listed_at = seen_at
+    for row, at, value in zip(batch.series.tolist(), batch.at.tolist(), batch.values.tolist(), strict=True):
+        if at <= end:
+            known[batch.index.label_sets[row]].events.append(Event(at, value))
+
+
 def histories(observations: Iterable[Observation]) -> dict[str, History]:
     """Return the history of every indicator that occurs in ``observations`` (in order of ``seen_at``)."""
     found: dict[str, History] = {}
@@ -140,7 +160,7 @@ def histories(observations: Iterable[Observation]) -> dict[str, History]:
             if isinstance(item, CollectionFailure):
                 history.collections.append((item.seen_at, None))
                 continue
-            assert isinstance(item.frame, GaugeFrame | Evidence), "the oracle knows no other frames"
+            assert isinstance(item.frame, GaugeFrame | EventBatch | Evidence), "the oracle knows no other frames"
             history.collections.append((item.seen_at, item.frame))
             if isinstance(item.frame, Evidence):
                 history.sign_offs = item.frame.sign_offs

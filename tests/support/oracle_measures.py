@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from slo_guard.domain.kpi import KPI, Combine, Objective, Op, Reducer, WindowKind
+from slo_guard.domain.kpi import KPI, Combine, Objective, Op, Reducer, Sprint, WindowKind
 from slo_guard.domain.readings import IndicatorType
+from slo_guard.domain.verdicts import Reason
 from tests.support.oracle_history import Sample, Series
-
-Interval = tuple[float, float]
+from tests.support.oracle_windows import (
+    Interval,
+    calendar_begins,
+    counted_seconds,
+    is_excluded,
+    reaches_into,
+    without_excluded,
+)
 
 _UPPER_LIMITS = {Op.AT_MOST, Op.BELOW}
 _LOWER_LIMITS = {Op.AT_LEAST, Op.ABOVE}
-_SUMS = {Reducer.INCREASE, Reducer.DELTA, Reducer.RATIO}
+_SUMS = {Reducer.INCREASE, Reducer.RATE, Reducer.DELTA, Reducer.RATIO}
+_ADDED_UP = (Reducer.INCREASE, Reducer.RATE, Reducer.TOTAL, Reducer.COUNT, Reducer.SUM)
+
+
+class Measured(NamedTuple):
+    """A group's value before it is judged; ``missing`` names why there is no data, ``problem`` why it is not enough."""
+
+    value: float | None = None
+    samples: int = 0
+    coverage: float | None = None
+    total: float | None = None
+    missing: tuple[Reason, ...] = ()
+    problem: tuple[Reason, ...] = ()
 
 
 @dataclass
@@ -21,7 +41,7 @@ class Span:
     """The window that is judged, (start, now]; ``start`` is None for ``last``; ``after`` is ``no_data.after``.
 
     ``sprint_start``: nobody had to observe what was before it; ``is_over``: the sprint has ended, so that ``now`` is
-    its end.
+    its end; ``end``: what is from later does not count; ``excluded``: the stretches that do not count either.
     """
 
     start: float | None
@@ -29,6 +49,20 @@ class Span:
     after: float
     sprint_start: float
     is_over: bool = False
+    end: float = float("inf")
+    excluded: tuple[Interval, ...] = ()
+
+    @property
+    def is_excluded(self) -> bool:
+        """Whether there is nothing to judge: this instant, or all of the window, is excluded."""
+        if self.start is None:
+            return is_excluded(self.now, self.excluded)
+        return self.start < self.now and not counted_seconds(self.start, self.now, self.excluded)
+
+    @property
+    def with_excluded(self) -> Span:
+        """The same window as if nothing were excluded."""
+        return replace(self, excluded=())
 
     @property
     def opened(self) -> float:
@@ -42,21 +76,29 @@ class Span:
         return max(self.opened, self.sprint_start) if self.sprint_start < self.now else self.opened
 
 
-def span_of(kpi: KPI, now: float, sprint_start: float, sprint_end: float) -> Span:
+def span_of(kpi: KPI, now: float, sprint: Sprint) -> Span:
     """Return what ``kpi`` looks at when it is judged at ``now``."""
-    after = kpi.no_data.after_seconds
+    excluded = tuple((each.start_at, each.end_at) for each in kpi.exclude)
+    span = Span(None, now, kpi.no_data.after_seconds, sprint.start_at, excluded=excluded)
     window = kpi.measure.window
     if window is None:
-        return Span(None, now, after, sprint_start)
+        return span
     if window.kind is WindowKind.SPRINT:
-        return Span(sprint_start, min(now, sprint_end), after, sprint_start, now > sprint_end)
-    assert window.seconds is not None
-    return Span(now - window.seconds, now, after, sprint_start)
+        now, is_over = min(now, sprint.end_at), now > sprint.end_at
+        return replace(span, start=sprint.start_at, now=now, is_over=is_over, end=sprint.end_at)
+    if window.seconds is None:
+        return replace(span, start=calendar_begins(window.kind, now, sprint.timezone))
+    return replace(span, start=now - window.seconds)
+
+
+def within(series: Series, span: Span) -> list[Sample]:
+    """Return the samples of the window, start < counted <= now."""
+    return [sample for sample in series.samples if span.opened < sample.counted <= span.now]
 
 
 def inside(series: Series, span: Span) -> list[Sample]:
-    """Return the samples that count within start < counted <= now."""
-    return [sample for sample in series.samples if span.opened < sample.counted <= span.now]
+    """Return the samples of the window that are not excluded."""
+    return [sample for sample in within(series, span) if not is_excluded(sample.counted, span.excluded)]
 
 
 def is_fresh(series: Series, span: Span) -> bool:
@@ -65,14 +107,19 @@ def is_fresh(series: Series, span: Span) -> bool:
 
 
 def forgotten(series: Series, kpi: KPI, span: Span) -> bool:
-    """Whether a series that its source no longer has was last sampled (if never, listed) over ``forget_after`` ago."""
+    """Whether a series that its source no longer has was last sampled (if never, listed) over ``forget_after`` ago.
+
+    One of events: whether none was in the window for so long.
+    """
+    if kpi.type is IndicatorType.EVENT:
+        return span.opened - series.newest_at > kpi.forget_after_seconds
     return series.gone and not is_fresh(series, span) and span.now - series.newest_at > kpi.forget_after_seconds
 
 
 def exceeded(kpi: KPI, value: float | None) -> bool:
-    """Whether an increase or total is beyond its upper limit, where no further sample can take it back."""
+    """Whether what adds up is beyond its upper limit."""
     objective = kpi.objective
-    if objective is None or value is None or kpi.measure.reducer not in (Reducer.INCREASE, Reducer.TOTAL):
+    if objective is None or value is None or kpi.measure.reducer not in _ADDED_UP:
         return False
     match objective.op:
         case Op.AT_MOST | Op.EQUALS:
@@ -94,37 +141,47 @@ def baseline_of(series: Series, span: Span) -> Sample | None:
     return None
 
 
-def gained(values: list[float]) -> float:
-    """Return what a counter gained over its values; a drop to v is a reset and gains v."""
+def gained(samples: list[Sample], excluded: tuple[Interval, ...]) -> float:
+    """Return what a counter gained from sample to sample; a drop to v is a reset and gains v.
+
+    From one to the next with excluded time between them it gained nothing that counts.
+    """
     gain = 0.0
-    for previous, value in itertools.pairwise(values):
-        gain += value - previous if value >= previous else value
+    for before, sample in itertools.pairwise(samples):
+        if not reaches_into(before.counted, sample.counted, excluded):
+            gain += sample.value - before.value if sample.value >= before.value else sample.value
     return gain
+
+
+def _gained_from_start(series: Series, span: Span) -> float | None:
+    """Return what a counter gained in the window from its value at the start or its birth; None without either."""
+    baseline = baseline_of(series, span)
+    if baseline is not None:
+        return gained([baseline, *within(series, span)], span.excluded)
+    if _born_inside(series, span):
+        unborn = Sample(series.reads_before[-1], 0.0, series.reads_before[-1])
+        return gained([unborn, *within(series, span)], span.excluded)
+    return None
 
 
 def increase(series: Series, span: Span, given: float | None) -> float | None:
     """Return a counter's increase over the window; None without anything to count from."""
-    values = [sample.value for sample in inside(series, span)]
-    baseline = baseline_of(series, span)
-    if baseline is not None:
-        return gained([baseline.value, *values])
-    if _born_inside(series, span):
-        return gained([0.0, *values])
-    if given is not None and values:
-        every = [sample.value for sample in series.samples]
-        return every[0] + gained(every) - given
-    return None
+    found = _gained_from_start(series, span)
+    if found is None and given is not None and within(series, span):
+        return series.samples[0].value + gained(series.samples, span.excluded) - given
+    return found
+
+
+def rate(series: Series, span: Span, given: float | None) -> float | None:
+    """Return the increase by second of the window."""
+    found, seconds = increase(series, span, given), counted_seconds(span.opened, span.now, span.excluded)
+    return None if found is None or not seconds else found / seconds
 
 
 def side_increase(series: Series, span: Span) -> float:
     """Return the increase of one side of a ratio: without a baseline it counts from its first sample inside."""
-    values = [sample.value for sample in inside(series, span)]
-    baseline = baseline_of(series, span)
-    if baseline is not None:
-        return gained([baseline.value, *values])
-    if _born_inside(series, span):
-        return gained([0.0, *values])
-    return gained(values)
+    found = _gained_from_start(series, span)
+    return gained(within(series, span), span.excluded) if found is None else found
 
 
 def _born_inside(series: Series, span: Span) -> bool:
@@ -161,7 +218,7 @@ def true_intervals(series: Series, span: Span) -> list[Interval]:
         if position + 1 < len(series.marks):
             until = min(until, series.marks[position + 1].counted)
         held.append((max(mark.counted, span.opened), min(until, span.now)))
-    return held
+    return without_excluded(held, span.excluded)
 
 
 def observed_intervals(series: Series, span: Span, *, absences: bool = False) -> list[Interval]:
@@ -187,7 +244,8 @@ def observed_before(series: Series, span: Span) -> list[Interval]:
 
 
 def _clipped(intervals: list[Interval], span: Span) -> list[Interval]:
-    return [(max(start, span.to_observe_from), min(end, span.now)) for start, end in intervals]
+    inside_window = [(max(start, span.to_observe_from), min(end, span.now)) for start, end in intervals]
+    return without_excluded(inside_window, span.excluded)
 
 
 def length_of_union(intervals: list[Interval]) -> float:
@@ -202,8 +260,10 @@ def length_of_union(intervals: list[Interval]) -> float:
 
 def coverage_of(intervals: list[Interval], span: Span) -> float | None:
     """Return the observed share of the window within the sprint; None where that has no length."""
-    length = span.now - span.to_observe_from
-    return length_of_union(intervals) / length if length > 0 else None
+    if span.now <= span.to_observe_from:
+        return None
+    length = counted_seconds(span.to_observe_from, span.now, span.excluded)
+    return length_of_union(intervals) / length if length else None
 
 
 def counts_true_time(kpi: KPI) -> bool:

@@ -16,7 +16,7 @@ from slo_guard.evaluate import EvaluationState, evaluate, needed_from
 from slo_guard.evaluate.trend import seconds_to_cross
 from tests.support.builders import a_batch, a_frame, a_kpi, a_plan, an_objective, labels, numbered
 from tests.support.restarts import kept
-from tests.support.stories import T0, judged, samples, story
+from tests.support.stories import T0, judged, samples
 
 HOUR, DAY = 3600.0, 86_400.0
 MIDNIGHT = T0 + 2 * DAY
