@@ -89,7 +89,7 @@ def test_backtest_tells_what_a_daemon_told_that_was_stopped_and_started(scenario
             first_seen.setdefault(indicator, item.observation.seen_at)
     # From where nothing is awaited any more: a recording that begins is a matter of its own.
     start = T0 + 120.0 * math.ceil((max(first_seen.values(), default=T0) - T0) / 120.0)
-    end = max(start, *scenario.evaluations)
+    end = max([start, *scenario.evaluations])
     instants = list(grid(scenario.plan, start, end))
     stops = data.draw(st.sets(st.integers(0, max(0, len(instants) - 1))))
 
