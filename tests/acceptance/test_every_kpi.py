@@ -53,7 +53,7 @@ def test_a_breach_is_seen_and_told_to_slack_and_the_webhook(day: Day, kpi: str) 
 
     assert day.calm.get(kpi) == case.calm
     assert day.breached.get(kpi) == case.breached
-    (text,) = slack_messages(day.slack.accepted, kpi, "At risk" if case.kind == "risk" else "Breached")
+    (text,) = slack_messages(day.slack.accepted, kpi, case.headline)
     assert case.says in text
     for part in ("*Objective*", "*Lane*", owner, "open the runbook", "since"):
         assert part in text

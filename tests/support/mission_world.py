@@ -25,7 +25,7 @@ _DRIFTS_FOR = 6 * 3600.0
 
 
 class MissionWorld:
-    """Use as a context manager. The doors of ``prometheus`` are ``prometheus`` and ``gateway``.
+    """Use as a context manager. The doors of ``prometheus`` have the names of the collectors.
 
     ``queries`` maps the config's PromQL to indicators. Databases and files are made in ``folder``, beside the config.
     """

@@ -48,8 +48,8 @@ def kpis_with(field: str) -> tuple[str, ...]:
 
 def shipped_queries() -> dict[str, str]:
     """Return the shipped config's PromQL, and which indicator each query gives."""
-    prometheus = next(each for each in _load(_CONFIG)["collectors"] if each["type"] == "prometheus")
-    return {indicator["query"]: indicator["name"] for indicator in prometheus["indicators"]}
+    asking = [each for each in _load(_CONFIG)["collectors"] if each["type"] == "prometheus"]
+    return {indicator["query"]: indicator["name"] for each in asking for indicator in each["indicators"]}
 
 
 def write_rules(
@@ -91,9 +91,9 @@ def write_config(world: MissionWorld, *, slack_url: str, webhook_url: str) -> Pa
         collector.pop("jitter", None)
         match collector["type"]:
             case "prometheus":
-                collector["url"] = world.prometheus.url("prometheus")
+                collector["url"] = world.prometheus.url(collector["name"])
             case "scrape":
-                collector["url"] = world.prometheus.url("gateway") + "/metrics"
+                collector["url"] = world.prometheus.url(collector["name"]) + "/metrics"
             case "json":
                 collector["url"] = world.api.url + urlsplit(collector["url"]).path
     for receiver in config["receivers"]:

@@ -53,6 +53,11 @@ class Case:
     """The labels and the reason of a risk that is told before any breach."""
 
     @property
+    def headline(self) -> str:
+        """Under which headline Slack is told of it."""
+        return "At risk" if self.kind == "risk" else "Breached"
+
+    @property
     def can_recover(self) -> bool:
         return self.recover is not None or bool(self.by_command)
 
