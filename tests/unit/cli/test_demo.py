@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner
+
+from slo_guard.cli.demo import demo
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -87,3 +90,24 @@ def test_a_port_in_use_is_one_clear_message(tmp_path: Path) -> None:
     assert "Traceback" not in shown
     assert "in use" in shown
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--speed", "fast"], "'fast' is no speed"),
+        (["--speed", "0.5"], "'0.5' is no speed"),
+        (["--speed", "nan"], "'nan' is no speed"),
+        (["--speed", "max", "--stop-after", "1m"], "have no meaning with --speed"),
+        (["--speed", "max", "--port", "0"], "have no meaning with --speed"),
+        (["--speed", "max", "--step", "7m"], "a part of a day"),
+        (["--speed", "max", "--step", "12h"], "from 30s to 6h"),
+        (["--step", "10m"], "--step is for --speed"),
+    ],
+)
+def test_a_speed_that_makes_no_sense_is_refused_at_once(arguments: list[str], says: str) -> None:
+    """Minutes later nobody remembers what was typed."""
+    result = CliRunner().invoke(demo, arguments)
+
+    assert result.exit_code == 2
+    assert says in result.output
