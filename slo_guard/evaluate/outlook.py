@@ -89,7 +89,7 @@ def _words(kpi: KPI, ahead: SeriesOutlook) -> Iterator[str]:
         yield f"line {format_value(ahead.line, kpi.unit)}"
     if ahead.forecast is not None:
         yield f"forecast {format_value(ahead.forecast, kpi.unit)}"
-    if ahead.crosses_in is not None and kpi.drift is not None and ahead.crosses_in <= kpi.drift.within_seconds:
+    if ahead.crosses_in is not None and kpi.drift is not None and 0 < ahead.crosses_in <= kpi.drift.within_seconds:
         yield f"its trend crosses the objective in {format_duration(ahead.crosses_in)}"
     if ahead.raw is not None:
         yield f"{format_value(ahead.raw, kpi.unit)} with what is excluded"

@@ -289,11 +289,12 @@ class KpiTrack:
         start, effective, now = times
         before = self._verdict[groups]
         since = np.where(before == verdict, self._since[groups], now)
+        unknown = (verdict == Verdict.NO_DATA) | ((verdict == Verdict.NOT_APPLICABLE) & ~measured.fresh)
         return VerdictFrame(
             kpi=self.kpi,
             at=now,
             index=index,
-            value=np.where(verdict == Verdict.NO_DATA, np.nan, measured.value),
+            value=np.where(unknown, np.nan, measured.value),
             verdict=verdict,
             reason=reason,
             samples=measured.samples,
