@@ -116,6 +116,7 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"expect": "{system: [fs]}"}, "expect.system: 'system' is not a label of by; write by: [system]"),
         ({"by": "[system]", "expect": "{system: []}"}, "expect.system: write a list of different values"),
         ({"by": "[system]", "expect": "{system: {labels_of: request}}"}, "expect.system.labels_of: no collector produces 'request'; did you mean 'requests'?"),
+        ({"by": "[system]", "expect": "{system: {labels_of: clicks}}"}, "expect.system.labels_of: clicks are events, which list no series; name an indicator that does"),
         ({"where": "{system: '~('}"}, "where.system: ~( is not a regular expression"),
         ({"where": "{system: '~(?=f)fs'}"}, "where.system: ~(?=f)fs is not a regular expression: invalid perl operator: (?=; write RE2 syntax, as in Prometheus, such as fs|predictive"),
         ({"where": "{system: '~(f)\\1'}"}, "where.system: ~(f)\\1 is not a regular expression: invalid escape sequence: \\1; write RE2 syntax"),
