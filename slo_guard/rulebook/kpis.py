@@ -257,7 +257,9 @@ class KpiReader:
             named = Named(("expect", label, "labels_of"), expected.labels_of)
             fault = sources.unknown_indicator(named, self.indicators)
             if fault is None and self.indicators[named.name].type is IndicatorType.EVENT:
-                fault = f"{named.name} are events, which list no series; name an indicator that does, or list the values"
+                fault = (
+                    f"{named.name} are events, which list no series; name an indicator that does, or list the values"
+                )
             if fault is not None:
                 self._say(named.path, fault)
         for name, template in (fields.annotations or {}).items():

@@ -16,7 +16,7 @@ from slo_guard.domain.verdicts import AlertState, Reason
 from tests.support.daemon import described, stored
 from tests.support.mission_cases import CASES
 from tests.support.mission_cases.pilots import TICKETS_OF_GLOBEX
-from tests.support.mission_day import CONDITIONAL, NOT_APPLICABLE, RETRY_AFTER, Day, live
+from tests.support.mission_day import CONDITIONAL, FORGOTTEN_TENANT, NOT_APPLICABLE, RETRY_AFTER, Day, live
 from tests.support.shipped_mission import judged_kpis, shipped_kpis
 from tests.support.slack_stand_in import SlackStandIn
 from tests.support.told import hook_bodies, slack_headed, slack_messages
@@ -28,6 +28,9 @@ JUDGED = tuple(name for name in judged_kpis() if name in CASES)
 BREACHED = tuple(name for name in JUDGED if CASES[name].kind == "breach")
 AT_RISK = tuple(name for name in JUDGED if CASES[name].risk is not None)
 FOR_GOOD = tuple(name for name in JUDGED if not CASES[name].can_recover)
+TRACKED_IN_THE_END = {"sprint_points_remaining": "25", "scope_change_points": "4"}
+"""Numbers over all pages and collections: five tickets, and three changes of scope that are shown again and again."""
+
 SIGNED_BY_COMMAND = tuple(name for name in JUDGED if CASES[name].by_command)
 
 
@@ -137,6 +140,17 @@ def test_what_depends_on_a_decision_that_was_taken_back_is_nobodys_business(day:
     assert [body["groupLabels"] for body in later if body["groupLabels"]["kpi"] in CONDITIONAL] == []
 
 
+def test_a_tenant_whose_export_nobody_planned_is_told(day: Day) -> None:
+    """Who is forgotten has no row to be late in: only the list of tenants knows of it."""
+    (text,) = slack_messages(day.slack.accepted, "metering_exports_on_schedule", "No data")
+    body = hook_bodies(day.hook.accepted, "metering_exports_on_schedule", "breach", "firing")[-1]
+    (alert,) = body["alerts"]
+
+    assert f"the month-open export of {FORGOTTEN_TENANT} is not on schedule" in text
+    assert alert["labels"]["tenant"] == FORGOTTEN_TENANT
+    assert alert["annotations"]["reason"] == "never_seen"
+
+
 def test_every_row_of_a_file_counts_once(day: Day) -> None:
     """Rows in halves, a rotation and a row that comes twice are an ordinary day of an export."""
     assert day.samples == {"mpd_partner_sla_median": TICKETS_OF_GLOBEX}
@@ -147,10 +161,11 @@ def test_the_close_is_told_in_one_message_that_lists_every_kpi(day: Day) -> None
     (text,) = slack_headed(day.slack.accepted, "Sprint closed")
     (body,) = hook_bodies(day.hook.accepted, SPRINT_CLOSE, "breach", "resolved")
     after = [each.document["groupLabels"]["kpi"] for each in day.hook.accepted[day.told_before_close :]]
-    verdicts = {alert["labels"]["exported_kpi"]: alert["annotations"]["description"] for alert in body["alerts"]}
+    values = {alert["labels"]["exported_kpi"]: alert["annotations"]["value"] for alert in body["alerts"]}
 
     assert after == [SPRINT_CLOSE]
-    assert set(verdicts) == set(shipped_kpis())
+    assert set(values) == set(shipped_kpis())
+    assert values.items() >= TRACKED_IN_THE_END.items()
     for kpi in shipped_kpis().values():
         assert f"*{kpi['title'].replace('&', '&amp;')}*" in text
     for name in FOR_GOOD:

@@ -1,7 +1,7 @@
 """One day of the shipped lanes with the real process, lived through once: what was to be seen, and what arrived.
 
 All is calm; then every objective is breached at once while Slack is busy; then what can be mended is; then both pilots are
-called off, and what is broken of them is nobody's business; then the process starts again, and the sprint ends.
+called off, and what is broken of them is nobody's business, and a tenant is forgotten; then the process starts again, and the sprint ends.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ TOLD_WITHIN = 90.0
 CONDITIONAL = kpis_with("when")
 NOT_APPLICABLE: Ruling = ("not_applicable", "condition_not_met")
 PACKETS_BEFORE = 100
+FORGOTTEN_TENANT = "hooli"
+"""A tenant that comes late, and for whom no export is planned."""
 
 Kpis = Mapping[str, Any]
 
@@ -150,6 +152,7 @@ class _Life:
         """Take both decisions back, and break what depends on them once more."""
         eventually(self._daemon.outbox_is_empty, TOLD_WITHIN, what="all messages are delivered")
         self.day.told_before_called_off = len(self._hook.accepted)
+        self._world.billing.add_tenant(FORGOTTEN_TENANT)
         self._sign("fsv2_decision_go", "--value", "false")
         self._world.sign("xai_m1_approved", value=False)
         self._watch(self.day.called_off, dict.fromkeys(CONDITIONAL, NOT_APPLICABLE))
@@ -163,6 +166,7 @@ class _Life:
         self._wait_collected("prometheus", "staging", "feature-flags", "xai-usage", "sign-offs")
         self.day.called_off.clear()
         self._watch(self.day.called_off, dict.fromkeys(CONDITIONAL, NOT_APPLICABLE))
+        self._wait_told({}, "firing", {"metering_exports_on_schedule": "No data"})
 
     def _wait_collected(self, *collectors: str) -> None:
         """Wait until each source was read from now on, and what it said has been judged."""
