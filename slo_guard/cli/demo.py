@@ -22,7 +22,7 @@ from slo_guard.process import run_daemon
 from slo_guard.units import parse_duration
 
 _USUAL_PORT = 9469
-_DEFAULT_STEP_SECONDS = 600.0
+_DEFAULT_STEP_SECONDS = 900.0
 
 
 class _Speed(click.ParamType[float]):
@@ -66,7 +66,7 @@ class _Duration(click.ParamType[float]):
     "--step",
     type=_Duration(),
     metavar="DURATION",
-    help="With --speed: simulated time between two evaluations.  [10m]",
+    help="With --speed: simulated time between two evaluations.  [15m]",
 )
 def demo(port: int | None, stop_after: float | None, speed: float | None, step: float | None, *, faults: bool) -> None:
     """Watch the daemon on a simulated Mission Control, with a Slack stand-in that prints what it gets.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
+import threading
 from pathlib import Path
 
 import click
@@ -37,14 +39,26 @@ def go_through_sprint(speed: float, step_seconds: float, *, faults: bool) -> Non
         SprintRoom(Path(folder), sprint, step_seconds, console.message, faults=faults) as room,
     ):
         console.introduce(speed, adaptations(step_seconds))
+        stopped = _asked_to_stop()
         try:
             with stepping(load_files(room.config_path), room.clock) as stepper:
-                run = run_sprint(room, stepper, sprint, speed, on_step=console.step, on_episode=console.episode)
-            console.finish(run, stepper.seconds_spent)
-        except KeyboardInterrupt:
-            console.say("Stopped; nothing is left behind.")
+                run = run_sprint(
+                    room, stepper, sprint, speed, stopped, on_step=console.step, on_episode=console.episode
+                )
         finally:
             console.stop()
+        if stopped.is_set():
+            console.say("Stopped; nothing is left behind.")
+        else:
+            console.finish(run, stepper.seconds_spent)
+
+
+def _asked_to_stop() -> threading.Event:
+    """Return what is set by Ctrl-C and SIGTERM: an exception could be raised where Python has to drop it."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    return stopped
 
 
 def shipped_sprint() -> Sprint:

@@ -39,14 +39,19 @@ class SprintRun:
 
 
 class Pace:
-    """Holds simulated time back to ``speed`` seconds a real second; infinite: as fast as it goes."""
+    """Holds simulated time back to ``speed`` seconds a real second; infinite: as fast as it goes.
 
-    def __init__(self, speed: float, started_at: float, stopwatch: Callable[[], float] = monotonic) -> None:
+    ``stopped`` ends a wait when it is set.
+    """
+
+    def __init__(
+        self, speed: float, started_at: float, stopped: threading.Event, stopwatch: Callable[[], float] = monotonic
+    ) -> None:
         self._speed = speed
         self._started_at = started_at
         self._stopwatch = stopwatch
         self._began = stopwatch()
-        self._wait = threading.Event().wait
+        self._stopped = stopped
 
     def seconds_ahead(self, at: float) -> float:
         """Return for how many real seconds it is too early for the instant ``at``; 0 where it is not."""
@@ -56,7 +61,7 @@ class Pace:
         """Wait until it is time for ``at``."""
         ahead = self.seconds_ahead(at)
         if ahead:
-            self._wait(ahead)
+            self._stopped.wait(ahead)
 
 
 def run_sprint(
@@ -64,15 +69,21 @@ def run_sprint(
     stepper: JobStepper,
     sprint: Sprint,
     speed: float,
+    stopped: threading.Event,
     *,
     on_step: Callable[[SprintRun, float], None],
     on_episode: Callable[[Episode, float, bool], None],
 ) -> SprintRun:
-    """Step through ``sprint``; ``on_step`` is called before every step, ``on_episode`` as one begins or has ended."""
+    """Step through ``sprint``, until ``stopped`` is set.
+
+    ``on_step`` is called before every step, ``on_episode`` as an episode begins or has ended.
+    """
     began = monotonic()
-    run, pace, on = SprintRun(), Pace(speed, room.clock()), set[Episode]()
+    run, pace, on = SprintRun(), Pace(speed, room.clock(), stopped), set[Episode]()
     for at in stepper.steps(sprint.end_at + AFTER_SECONDS):
         pace.hold(at)
+        if stopped.is_set():
+            break
         on_step(run, at)
         room.advance(at)
         for episode in EPISODES:

@@ -87,7 +87,6 @@ class SprintConsole:
 
     def finish(self, run: SprintRun, spent: Mapping[str, float]) -> None:
         """Print how every KPI ended, and what the run did and cost."""
-        self._status.stop()
         self._print(Padding(_final_table(run.frames.values()), (1, 0)))
         self._print(
             Text(

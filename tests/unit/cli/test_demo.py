@@ -111,3 +111,26 @@ def test_a_speed_that_makes_no_sense_is_refused_at_once(arguments: list[str], sa
 
     assert result.exit_code == 2
     assert says in result.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_sprint_at_speed_is_stopped_as_the_daemon_is(tmp_path: Path, number: signal.Signals) -> None:
+    """Nobody waits for minutes to get the terminal back."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "slo_guard", "demo", "--speed", "600"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        read_until(process, "before it")
+        process.send_signal(number)
+        rest = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+
+    assert process.returncode == 0, rest
+    assert rest.endswith("Stopped; nothing is left behind.\n")
+    assert "Traceback" not in rest
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -76,12 +77,12 @@ def test_the_story_fills_the_sprint_in_office_hours() -> None:
 def test_a_pace_holds_simulated_time_back_and_never_pushes_it() -> None:
     """A machine that is too slow for the speed that was asked for goes on without waiting."""
     real = [100.0]
-    pace = Pace(3600.0, SPRINT.start_at, lambda: real[0])
+    pace = Pace(3600.0, SPRINT.start_at, threading.Event(), lambda: real[0])
 
     early = pace.seconds_ahead(SPRINT.start_at + 7200.0)
     real[0] += 5.0
     late = pace.seconds_ahead(SPRINT.start_at + 7200.0)
-    unheld = Pace(float("inf"), SPRINT.start_at, lambda: real[0]).seconds_ahead(SPRINT.end_at)
+    unheld = Pace(float("inf"), SPRINT.start_at, threading.Event(), lambda: real[0]).seconds_ahead(SPRINT.end_at)
 
     assert (early, late, unheld) == (2.0, 0.0, 0.0)
 
