@@ -64,7 +64,7 @@ class Reader:
         )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     steps=st.lists(STEPS, min_size=3, max_size=20),
     is_csv=st.booleans(),

@@ -51,7 +51,7 @@ def _run(scenario: Scenario, instants: Sequence[float], stops: AbstractSet[int])
 
 @seed(SEED)
 @settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     database=None,
     print_blob=True,
@@ -72,7 +72,7 @@ def test_stopping_and_restoring_anywhere_changes_no_verdict_and_no_transition(sc
 
 @seed(SEED)
 @settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     database=None,
     print_blob=True,
