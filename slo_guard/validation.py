@@ -127,11 +127,13 @@ def leave_out(document: dict[str, Any], fault: Problem) -> bool:
 
 
 def _without(value: Any, path: KeyPath) -> Any:
+    key, rest = path[0], path[1:]
     if isinstance(value, dict):
-        pairs = ((k, v if k != path[0] else _without(v, path[1:])) for k, v in value.items())
-        return {k: v for k, v in pairs if len(path) > 1 or k != path[0]}
-    if isinstance(value, list) and isinstance(path[0], int) and len(path) > 1:
-        return [_without(inner, path[1:]) if at == path[0] else inner for at, inner in enumerate(value)]
+        if rest:
+            return {k: _without(v, rest) if k == key else v for k, v in value.items()}
+        return {k: v for k, v in value.items() if k != key}
+    if isinstance(value, list) and rest:
+        return [_without(inner, rest) if at == key else inner for at, inner in enumerate(value)]
     return value
 
 

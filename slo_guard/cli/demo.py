@@ -74,14 +74,14 @@ def demo(port: int | None, stop_after: float | None, speed: float | None, step: 
     Nothing has to be set up, and nothing is left behind. Faults come and go within three minutes. With --speed the
     daemon's jobs are stepped through all of sprint 40 instead, from before its start to past its close.
     """
+    if speed is not None and (port is not None or stop_after is not None):
+        raise click.UsageError("--port and --stop-after have no meaning with --speed: there is no page to look at.")
+    if speed is None and step is not None:
+        raise click.UsageError("--step is for --speed.")
     _stop_cleanly_from_the_start()
     if speed is not None:
-        if port is not None or stop_after is not None:
-            raise click.UsageError("--port and --stop-after have no meaning with --speed: there is no page to look at.")
         go_through_sprint(speed, _DEFAULT_STEP_SECONDS if step is None else step, faults=faults)
         leave(0)
-    if step is not None:
-        raise click.UsageError("--step is for --speed.")
     console = DemoConsole()
     chosen = _usual_or_free() if port is None else port
 
