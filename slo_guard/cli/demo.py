@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from slo_guard.cli.demo_speed import go_through_sprint
+from slo_guard.cli.demo_speed import check_step, go_through_sprint
 from slo_guard.cli.run import leave
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.demo.adapted_rules import adaptations
@@ -78,9 +78,11 @@ def demo(port: int | None, stop_after: float | None, speed: float | None, step: 
         raise click.UsageError("--port and --stop-after have no meaning with --speed: there is no page to look at.")
     if speed is None and step is not None:
         raise click.UsageError("--step is for --speed.")
+    step_seconds = _DEFAULT_STEP_SECONDS if step is None else step
+    check_step(step_seconds)
     _stop_cleanly_from_the_start()
     if speed is not None:
-        go_through_sprint(speed, _DEFAULT_STEP_SECONDS if step is None else step, faults=faults)
+        go_through_sprint(speed, step_seconds, faults=faults)
         leave(0)
     console = DemoConsole()
     chosen = _usual_or_free() if port is None else port

@@ -24,13 +24,14 @@ _SHORTEST_STEP_SECONDS, _LONGEST_STEP_SECONDS = 30.0, 6 * 3600.0
 _DAY_SECONDS = 86400.0
 
 
-def go_through_sprint(speed: float, step_seconds: float, *, faults: bool) -> None:
-    """Step through the shipped sprint at ``speed`` simulated seconds a second, in steps of ``step_seconds``.
-
-    Raises ``click.UsageError`` for steps that cannot be walked in.
-    """
+def check_step(step_seconds: float) -> None:
+    """Raise ``click.UsageError`` for steps that a sprint cannot be walked in."""
     if not _SHORTEST_STEP_SECONDS <= step_seconds <= _LONGEST_STEP_SECONDS or _DAY_SECONDS % step_seconds:
         raise click.UsageError("--step is from 30s to 6h, and a part of a day: write 5m, 10m or 1h, for example.")
+
+
+def go_through_sprint(speed: float, step_seconds: float, *, faults: bool) -> None:
+    """Step through the shipped sprint at ``speed`` simulated seconds a second, in steps of ``step_seconds``."""
     logs.configure("error")
     sprint = shipped_sprint()
     console = SprintConsole(sprint)

@@ -134,3 +134,12 @@ def test_a_sprint_at_speed_is_stopped_as_the_daemon_is(tmp_path: Path, number: s
     assert rest.endswith("Stopped; nothing is left behind.\n")
     assert "Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_command_takes_no_signal():
+    """Whoever calls the command as a function keeps handling their own signals."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    CliRunner().invoke(demo, ["--speed", "max", "--step", "7m"])
+
+    assert signal.getsignal(signal.SIGTERM) is before
