@@ -2,8 +2,9 @@
 
 `python -m tests.benchmarks.bench_plan [SERIES …]`: every KPI over 1, 100, 1,000 and 10,000 series. A cycle is: store
 what one source brings, evaluate all KPIs, store, render. One series in a hundred breaches, and does so throughout.
-Four hours of the sprint have passed, so that windows, trends and alerts are those of every day. `--each SERIES`
-prints what each KPI costs by itself, judged without the store.
+Seven hours of the sprint have passed, so that windows, trends and alerts are those of every day. What people sign is
+fed as bool indicators; up to 1,000 series it is measured as sign-offs, too, which are objects, not arrays.
+`--each SERIES` prints what each KPI costs by itself, judged without the store.
 """
 
 from __future__ import annotations
@@ -34,10 +35,23 @@ from slo_guard.store import open_store
 from tests.benchmarks.seven_kpis import plan as seven_kpis
 from tests.benchmarks.whole_plan import FedSource, shipped_plan
 
-HISTORY_SECONDS, HISTORY_STEP, EVALUATED_EVERY = 4 * 3600, 300, 12
+HISTORY_SECONDS, HISTORY_STEP, EVALUATED_EVERY = 7 * 3600, 300, 12
 WARM_CYCLES, CYCLES, STEP = 2, 9, 30
 TREND_SECONDS = 600
+MOST_SIGN_OFFS = 1_000
 STAGES = ("collect and store", "evaluate and store", "render")
+
+
+def history_of(plan: Plan) -> list[float]:
+    """Return when the collections ran that came before those that are measured."""
+    start = min(sprint.start_at for sprint in plan.sprints.values())
+    return [start + HISTORY_STEP * number for number in range(HISTORY_SECONDS // HISTORY_STEP)]
+
+
+def cycles_of(plan: Plan) -> list[float]:
+    """Return when the measured cycles are: the first are warm-up, the last is one that works out trends anew."""
+    first = min(sprint.start_at for sprint in plan.sprints.values()) + HISTORY_SECONDS
+    return [*(first + STEP * number for number in range(WARM_CYCLES + CYCLES)), first + TREND_SECONDS]
 
 
 def measure(plan: Plan, series: int, signed: frozenset[str] = frozenset()) -> dict[str, float]:
@@ -45,18 +59,13 @@ def measure(plan: Plan, series: int, signed: frozenset[str] = frozenset()) -> di
     folder = Path(tempfile.mkdtemp())
     source, store = FedSource(plan, series, signed), open_store(folder / "bench.db")
     state, backlog, renderer = EvaluationState.fresh(), EvaluationBacklog(), KpiRenderer()
-    start = min(sprint.start_at for sprint in plan.sprints.values())
-    for number in range(HISTORY_SECONDS // HISTORY_STEP):
-        now = from_unix(start + HISTORY_STEP * number)
-        source.prepare(now.timestamp())
-        collect_once(source, store, now)
-        if number % EVALUATED_EVERY == EVALUATED_EVERY - 1:
-            evaluate_once(plan, store, state, now, backlog)
+    for number, at in enumerate(history_of(plan), start=1):
+        source.prepare(at)
+        collect_once(source, store, from_unix(at))
+        if number % EVALUATED_EVERY == 0:
+            evaluate_once(plan, store, state, from_unix(at), backlog)
     rows: list[dict[str, float]] = []
-    # The last cycle is the first of a new stretch of the trend: trends are worked out anew.
-    times = [start + HISTORY_SECONDS + STEP * cycle for cycle in range(WARM_CYCLES + CYCLES)]
-    times.append(start + HISTORY_SECONDS + TREND_SECONDS)
-    for at in times:
+    for at in cycles_of(plan):
         source.prepare(at)
         gc.collect()
         now, marks, cpu = from_unix(at), [time.perf_counter()], time.process_time()
@@ -95,12 +104,8 @@ def _evaluated_alone(plan: Plan, kpi: KPI, series: int) -> tuple[float, float]:
     """Return the seconds of an evaluation of one KPI, and of one that works out its trend."""
     alone = replace(plan, kpis=(replace(kpi, when=None),))
     source, state = FedSource(alone, series), EvaluationState.fresh()
-    start = min(sprint.start_at for sprint in plan.sprints.values())
-    times = [start + HISTORY_STEP * number for number in range(HISTORY_SECONDS // HISTORY_STEP)]
-    times += [start + HISTORY_SECONDS + STEP * cycle for cycle in range(WARM_CYCLES + CYCLES)]
-    times.append(start + HISTORY_SECONDS + TREND_SECONDS)
     took, number = [], 0
-    for at in times:
+    for at in (*history_of(plan), *cycles_of(plan)):
         source.prepare(at)
         readings = source.collect(at, None).observations
         stored = [StoredObservation(number + place, each) for place, each in enumerate(readings, start=1)]
@@ -111,31 +116,40 @@ def _evaluated_alone(plan: Plan, kpi: KPI, series: int) -> tuple[float, float]:
     return statistics.median(took[-CYCLES - 1 : -1]), took[-1]
 
 
-def child(*arguments: str) -> dict[str, float]:
-    """Measure in a process of its own, on one core, so that its peak memory is its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.bench_plan", *arguments]
-    pinned = lambda: os.sched_setaffinity(0, {0})  # noqa: E731 - runs between fork and exec
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, preexec_fn=pinned).stdout)
+def child(part: str, series: int) -> dict[str, float]:
+    """Measure a part in a process of its own, on one core, so that its peak memory is its own."""
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.bench_plan", part, str(series)],
+        stdout=subprocess.PIPE,
+        check=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {0}),
+    )
+    return json.loads(found.stdout)
 
 
 def report(series: int) -> None:
     """Measure one size and print its lines."""
-    seven, whole = child("--seven", str(series)), child("--whole", str(series))
-    for name, ours in (("7 KPIs", seven), (f"{len(shipped_plan()[0].kpis)} KPIs", whole)):
-        stages = ", ".join(f"{stage} {ours[stage] * 1e3:,.1f} ms" for stage in STAGES)
-        print(f"{series:>7,} series x {name}: cycle {ours['whole'] * 1e3:,.1f} ms ({stages})")
-        each = ", ".join(f"{stage} {ours[stage] / ours['judged'] * 1e6:.2f} us" for stage in STAGES)
-        print(
-            f"{'':>24} CPU {ours['cpu']:.3f} s, peak {ours['memory']:,.0f} MiB, page {ours['page']:.1f} MiB;"
-            f" {ours['judged']:,.0f} series judged, each: {each}, whole {ours['whole'] / ours['judged'] * 1e6:.2f} us"
-        )
+    seven, whole = child("--seven", series), child("--whole", series)
+    print_costs(f"{series:>7,} series x 7 KPIs", seven)
+    print_costs(f"{series:>7,} series x {len(shipped_plan()[0].kpis)} KPIs", whole)
     verdicts = ", ".join(f"{n:,.0f} {name[8:]}" for name, n in whole.items() if name.startswith("verdict "))
-    print(f"{'':>24} verdicts: {verdicts}; evaluated with trends anew {whole['with trends'] * 1e3:,.1f} ms")
-    ratios = {
-        name: whole[name] / whole["judged"] / (seven[name] / seven["judged"]) for name in (*STAGES, "whole", "cpu")
-    }
+    print(f"{'':>25} {verdicts}; {whole['with trends'] * 1e3:,.1f} ms where trends are worked out anew")
+    ratios = {name: whole[name] / whole["judged"] / (seven[name] / seven["judged"]) for name in (*STAGES, "whole")}
     said = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-    print(f"{'':>24} cost a judged series, all KPIs over seven: {said}")
+    print(f"{'':>25} all KPIs over seven, by cost a judged series: {said}")
+    if series <= MOST_SIGN_OFFS:
+        print_costs(f"{series:>7,} with what is signed", child("--signed", series))
+
+
+def print_costs(what: str, costs: dict[str, float]) -> None:
+    """Print what a cycle costs, and what a judged series does."""
+    stages = ", ".join(f"{stage} {costs[stage] * 1e3:,.1f} ms" for stage in STAGES)
+    each = ", ".join(f"{stage} {costs[stage] / costs['judged'] * 1e6:.2f}" for stage in STAGES)
+    print(f"{what:>25}: cycle {costs['whole'] * 1e3:,.1f} ms ({stages})")
+    print(
+        f"{'':>25} CPU {costs['cpu']:.3f} s, peak {costs['memory']:,.0f} MiB, page {costs['page']:.1f} MiB;"
+        f" {costs['judged']:,.0f} judged, us each: {each}, whole {costs['whole'] / costs['judged'] * 1e6:.2f}"
+    )
 
 
 def main() -> None:
@@ -144,9 +158,11 @@ def main() -> None:
         case ["--seven", series]:
             print(json.dumps(measure(seven_kpis(), int(series))))
         case ["--whole", series]:
-            print(json.dumps(measure(shipped_plan()[0], int(series))))
+            plan, _ = shipped_plan()
+            print(json.dumps(measure(plan, int(series))))
         case ["--signed", series]:
-            print(json.dumps(measure(shipped_plan()[0], int(series), shipped_plan()[1])))
+            plan, signed = shipped_plan()
+            print(json.dumps(measure(plan, int(series), signed)))
         case ["--each", series]:
             for usual, trend, kpi, text in measure_each(int(series)):
                 print(f"{usual:8.2f} us {trend:8.2f} us  {kpi} ({text})")
