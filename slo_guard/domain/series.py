@@ -30,6 +30,7 @@ class SeriesIndex:
 
     def __init__(self, label_sets: tuple[LabelSet, ...]) -> None:
         self.label_sets = label_sets
+        self._values_of: dict[str, tuple[str, ...]] = {}
 
     @classmethod
     def of(cls, label_sets: Iterable[LabelSet]) -> SeriesIndex:
@@ -47,6 +48,13 @@ class SeriesIndex:
 
     def __repr__(self) -> str:
         return f"SeriesIndex({len(self)} series)"
+
+    def values_of(self, label: str) -> tuple[str, ...]:
+        """Return the values that ``label`` has, sorted, without the empty one; found once, as the sets never change."""
+        if label not in self._values_of:
+            found = {value for labels in self.label_sets for name, value in labels if name == label}
+            self._values_of[label] = tuple(sorted(found - {""}))
+        return self._values_of[label]
 
     @cached_property
     def positions(self) -> dict[LabelSet, int]:

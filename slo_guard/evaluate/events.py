@@ -6,6 +6,7 @@ import numpy as np
 
 from slo_guard.domain.kpi import Measure, Reducer
 from slo_guard.domain.readings import FloatArray, IntArray
+from slo_guard.evaluate.ranking import RankedEvents
 
 _ROOM = 1024
 
@@ -24,6 +25,9 @@ class EventBuffer:
         self._first = 0
         self._end = 0
         self._added = 0
+        self._ranked = RankedEvents()
+        self._ranked_window: tuple[float, float] | None = None
+        self._late: list[tuple[IntArray, FloatArray]] = []
         self._found: tuple[tuple[int, ...], tuple[FloatArray, IntArray]] | None = None
 
     def __len__(self) -> int:
@@ -33,25 +37,21 @@ class EventBuffer:
         """Take in events in any order; all arrays have the shape (events,)."""
         if not len(at):
             return
-        late = len(self) > 0 and bool(at.min() < self._at[self._end - 1])
         self._make_room(len(at))
+        begin = self._first + int(np.searchsorted(self._at[self._first : self._end], at.min(), side="right"))
         new = slice(self._end, self._end + len(at))
         self._at[new], self._row[new], self._value[new] = at, rows, values
         self._end = new.stop
-        begin = self._first if late else new.start
         part = slice(begin, self._end)
-        if late or bool((np.diff(self._at[part]) < 0).any()):
+        if bool((np.diff(self._at[part]) < 0).any()):
             order = np.argsort(self._at[part], kind="stable")
             for column in (self._at, self._row, self._value):
                 column[part] = column[part][order]
+        if self._ranked_window is not None:
+            start, now = self._ranked_window
+            late = (at > start) & (at <= now)
+            self._late.append((rows[late], values[late]))
         self._added += 1
-
-    def inside(self, start: float, now: float) -> tuple[IntArray, FloatArray]:
-        """Return rows and values of the events in (start, now], shape (events,) each, ascending in time."""
-        low, high = self._places(start, now)
-        if low - self._first > max(_ROOM, len(self) // 2):
-            self._first = low
-        return self._row[low:high], self._value[low:high]
 
     def measured(
         self, measure: Measure, start: float, now: float, group_of: IntArray, count: int
@@ -61,11 +61,40 @@ class EventBuffer:
         ``group_of`` gives each row its group, always the same one; a buffer is always asked for the same measure. Most
         often the events are those of the evaluation before: then so is the answer, for to rank a million takes long.
         """
-        asked = (self._added, *self._places(start, now), count)
+        low, high = self._places(start, now)
+        asked = (self._added, low, high, count)
         if self._found is None or self._found[0] != asked:
-            rows, values = self.inside(start, now)
-            self._found = asked, _reduced(measure, group_of[rows], values, count)
+            if measure.reducer is Reducer.QUANTILE:
+                assert measure.quantile is not None
+                self._rank(start, now, group_of, count)
+                self._found = asked, (self._ranked.quantile(measure.quantile), self._ranked.sizes)
+            else:
+                self._found = asked, self._added_up(measure.reducer, slice(low, high), group_of, count)
+            if low - self._first > max(_ROOM, len(self) // 2):
+                self._first = low
         return self._found[1]
+
+    def _rank(self, start: float, now: float, group_of: IntArray, count: int) -> None:
+        """Rank the events in (start, now]: from those that were ranked last, where most of them are the same."""
+        low, high = self._places(start, now)
+        before, self._ranked_window = self._ranked_window, (start, now)
+        late, self._late = self._late, []
+        if before is not None and before[0] <= start <= before[1] <= now:
+            gone, new = slice(self._places(*before)[0], low), slice(self._places(*before)[1], high)
+            moved = gone.stop - gone.start + new.stop - new.start + sum(len(rows) for rows, _ in late)
+            if 2 * moved <= high - low:
+                for rows, values in (*late, (self._row[new], self._value[new])):
+                    self._ranked.add(group_of[rows], values, count)
+                self._ranked.remove(group_of[self._row[gone]], self._value[gone])
+                return
+        self._ranked.rank(group_of[self._row[low:high]], self._value[low:high], count)
+
+    def _added_up(self, reducer: Reducer, window: slice, group_of: IntArray, count: int) -> tuple[FloatArray, IntArray]:
+        groups = group_of[self._row[window]]
+        counts = np.bincount(groups, minlength=count).astype(np.int64)
+        if reducer is Reducer.COUNT:
+            return counts.astype(np.float64), counts
+        return np.bincount(groups, weights=self._value[window], minlength=count).astype(np.float64), counts
 
     def _places(self, start: float, now: float) -> tuple[int, int]:
         low, high = np.searchsorted(self._at[self._first : self._end], [start, now], side="right")
@@ -82,43 +111,3 @@ class EventBuffer:
             grown[: len(self)] = old[kept]
             setattr(self, name, grown)
         self._first, self._end = 0, kept.stop - kept.start
-
-
-def _reduced(measure: Measure, groups: IntArray, values: FloatArray, count: int) -> tuple[FloatArray, IntArray]:
-    counts = np.bincount(groups, minlength=count).astype(np.int64)
-    match measure.reducer:
-        case Reducer.COUNT:
-            return counts.astype(np.float64), counts
-        case Reducer.SUM:
-            return np.bincount(groups, weights=values, minlength=count).astype(np.float64), counts
-        case _:
-            assert measure.quantile is not None
-            return grouped_quantile(groups, values, count, measure.quantile), counts
-
-
-def grouped_quantile(groups: IntArray, values: FloatArray, count: int, quantile: float) -> FloatArray:
-    """Return the ``quantile`` (0 to 1) of the values of each of ``count`` groups, NaN for a group without any.
-
-    Linear interpolation between the two nearest ranks (Hyndman and Fan's type 7), as Prometheus's
-    ``quantile_over_time`` and numpy have it.
-    """
-    found = np.full(count, np.nan)
-    sizes = np.bincount(groups, minlength=count)
-    filled = np.flatnonzero(sizes)
-    if not len(filled):
-        return found
-    by_value = np.argsort(values)
-    ordered = values[by_value[np.argsort(groups[by_value].astype(_narrowest(count)), kind="stable")]]
-    begins = np.cumsum(sizes) - sizes
-    rank = quantile * (sizes[filled] - 1)
-    below = np.floor(rank).astype(np.int64)
-    share = rank - below
-    low = ordered[begins[filled] + below]
-    high = ordered[begins[filled] + np.minimum(below + 1, sizes[filled] - 1)]
-    found[filled] = low + (high - low) * share
-    return found
-
-
-def _narrowest(count: int) -> type[np.integer]:
-    """Return the integers that number so many groups: those of 16 bits are sorted by radix, ten times as fast."""
-    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int64

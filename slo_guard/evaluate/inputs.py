@@ -21,6 +21,7 @@ from slo_guard.domain.readings import (
 from slo_guard.evaluate.events import EventBuffer
 from slo_guard.evaluate.history import Aggregator, Counter, HeldTime, Level, SampleCount, grown
 from slo_guard.evaluate.rows import Folding, Groups, Listing, SeriesRows
+from slo_guard.evaluate.signed import Said
 from slo_guard.evaluate.trend import Trail
 from slo_guard.evaluate.windows import Counted, Origin, OwedOrigin, SprintOrigin, window_start
 
@@ -72,6 +73,7 @@ class Input:
         self.succeeded_at: float | None = None
         self.failure: CollectionFailure | None = None
         self.evidence: Evidence | None = None
+        self.said: Said | None = None
         self.late_samples = 0
         self.counter = Counter(origin, counted) if counts else None
         self.level = Level(SprintOrigin(sprint_start) if runs_down else origin) if _needs_level(kpi) else None

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import groupby
 
 import numpy as np
 
 from slo_guard.domain.kpi import KPI, Combine, Quotient, RatioPair, Reducer
-from slo_guard.domain.readings import BoolArray, Evidence, FloatArray, IndicatorType, IntArray, SignOff
-from slo_guard.domain.series import LabelSet
+from slo_guard.domain.readings import BoolArray, Evidence, FloatArray, IndicatorType, IntArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
 from slo_guard.evaluate.folds import Found, fold_series, gaps, gaps_of_rows, summed
 from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
-from slo_guard.evaluate.objectives import meets, worst_of_gauges
+from slo_guard.evaluate.objectives import worst_of_gauges
 from slo_guard.evaluate.rows import Groups
-
-_BACKDATED_AFTER_SECONDS = 60.0
+from slo_guard.evaluate.signed import hear
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,65 +187,20 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
 
 def _signed(kpi: KPI, evidence: Evidence, groups: Groups, source: Input, now: float) -> Measured:
     """Judge sign-offs by their own ``when``: the latest of each label set by ``now`` counts; unsigned is false."""
-    by_group: dict[int, list[SignOff]] = {}
-    for sign_off in sorted(evidence.sign_offs, key=lambda item: (item.when, item.entered_at or item.when)):
-        if sign_off.when <= now and source.rows.accepts(sign_off.labels):
-            by_group.setdefault(groups.code_of_series(sign_off.labels), []).append(sign_off)
+    said = source.said
+    if said is None or not said.stands(kpi, evidence, now, len(groups)):
+        said = source.said = hear(kpi, evidence, source.rows, now)
     count = len(groups)
-    value, met_since = np.zeros(count), np.full(count, np.nan)
-    samples = np.zeros(count, dtype=np.int64)
-    flaw = np.full(count, -1, dtype=np.int8)
-    notes: dict[int, str] = {}
-    combine = kpi.combine or worst_of_gauges(kpi.objective)
-    for code, words in by_group.items():
-        samples[code] = len({word.labels for word in words})
-        if combine is None and samples[code] > 1:
-            value[code], flaw[code] = np.nan, REASON_CODE[Reason.SEVERAL_SERIES]
-            continue
-        value[code], met_since[code], deciding = _last_word(kpi, words, combine or Combine.MIN)
-        notes[code] = _sign_off_note(deciding)
     gap = Reason.SOURCE_FAILED if source.failure is not None else Reason.STALE
     blank = np.full(count, np.nan)
     return Measured(
-        value=value,
-        samples=samples,
+        value=said.value,
+        samples=said.samples,
         coverage=blank,
         total=blank,
-        fresh=np.full(count, _is_fresh(source, kpi, now)),
+        fresh=np.full(count, source.answers(now)),
         gap=np.full(count, REASON_CODE[gap], dtype=np.int8),
-        flaw=flaw,
-        met_since=met_since,
-        notes=notes,
+        flaw=said.flaw,
+        met_since=said.met_since,
+        notes=said.notes,
     )
-
-
-def _last_word(kpi: KPI, words: list[SignOff], combine: Combine) -> tuple[float, float, SignOff]:
-    """Return what a group's sign-offs, ascending, come to, since when that meets the objective, and which decides."""
-    fold = max if combine is Combine.MAX else min
-    standing = {word.labels: False for word in words}
-    said: dict[LabelSet, SignOff] = {}
-    met_since = -np.inf if _is_met(kpi, 0.0) else np.nan
-    value = 0.0
-    for when, together in groupby(words, key=lambda word: word.when):
-        # What is signed at one instant is so at once: in between it was never otherwise.
-        for word in together:
-            standing[word.labels], said[word.labels] = word.value, word
-        value = float(fold(standing.values()))
-        met_since = (when if np.isnan(met_since) else met_since) if _is_met(kpi, value) else np.nan
-    deciding = max((word for word in said.values() if word.value == bool(value)), key=lambda word: word.when)
-    return value, met_since, deciding
-
-
-def _is_met(kpi: KPI, value: float) -> bool:
-    return kpi.objective is not None and bool(meets(kpi.objective, np.array([value]))[0])
-
-
-def _sign_off_note(sign_off: SignOff) -> str:
-    verb = "signed" if sign_off.value else "withdrawn"
-    late = sign_off.entered_at is not None and sign_off.entered_at > sign_off.when + _BACKDATED_AFTER_SECONDS
-    link = f", {sign_off.link}" if sign_off.link else ""
-    return f"{verb} by {sign_off.by}{link}{', backdated' if late else ''}"
-
-
-def _is_fresh(source: Input, kpi: KPI, now: float) -> bool:
-    return source.succeeded_at is not None and now - source.succeeded_at <= kpi.no_data.after_seconds

@@ -180,6 +180,12 @@ class Folding:
         return out
 
 
+def row_of(groups: IntArray, group: int) -> int | None:
+    """Return the row of ``group`` among the groups in view, which ascend; None where it is not among them."""
+    row = int(np.searchsorted(groups, group))
+    return row if row < len(groups) and groups[row] == group else None
+
+
 def _predicate(matcher: Matcher) -> Callable[[LabelSet], bool]:
     """Compile one ``where`` entry; regexes are anchored at both ends, as Prometheus's are."""
     name, wanted = matcher.label, matcher.value

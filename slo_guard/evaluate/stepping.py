@@ -13,6 +13,7 @@ from slo_guard.domain.verdicts import REASON_CODE, REASONS, AlertState, CodeArra
 from slo_guard.evaluate.alerting import AlertArray, condition_of, escalates
 from slo_guard.evaluate.judge import can_break_for_good
 from slo_guard.evaluate.ledger import Ledger
+from slo_guard.evaluate.rows import row_of
 from slo_guard.evaluate.tracks import Judged, KpiTrack
 from slo_guard.units import format_value
 
@@ -36,11 +37,8 @@ class _Step:
         self._groups = judged.groups
         self._now = now
         self._ledger = ledger
-        count = len(track.groups)
-        self._rows = (
-            {int(group): row for row, group in enumerate(judged.groups)} if len(judged.groups) != count else None
-        )
-        self._alerts.grow(count)
+        self._all_in_view = len(judged.groups) == len(track.groups)
+        self._alerts.grow(len(track.groups))
 
     def run(self) -> None:
         frame, kpi, alerts = self._frame, self._track.kpi, self._alerts
@@ -119,14 +117,14 @@ class _Step:
 
     def _spread(self, values: _Array, fill: float) -> _Array:
         """Return ``values`` of the groups in view over all groups."""
-        if self._rows is None:
+        if self._all_in_view:
             return values
         spread = np.full(len(self._track.groups), fill, dtype=values.dtype)
         spread[self._groups] = values
         return spread
 
     def _row(self, group: int) -> int | None:
-        return group if self._rows is None else self._rows.get(group)
+        return group if self._all_in_view else row_of(self._groups, group)
 
     def _reason(self, group: int) -> Reason:
         row = self._row(group)

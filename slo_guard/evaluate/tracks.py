@@ -357,7 +357,7 @@ def _sampled_at(reading: Reading) -> float:
     return frame.at if isinstance(frame, GaugeFrame | HistogramFrame) else -np.inf
 
 
-def _listed_values(label: str, observations: Sequence[Observation], before: Sequence[str]) -> tuple[str, ...]:
+def _listed_values(label: str, observations: Sequence[Observation], before: tuple[str, ...]) -> tuple[str, ...]:
     """Return the label's values in the newest frame, though failures follow it; without any, those of ``before``.
 
     Frames that are increments add to what there was.
@@ -365,19 +365,18 @@ def _listed_values(label: str, observations: Sequence[Observation], before: Sequ
     found: set[str] = set()
     for item in reversed(observations):
         if isinstance(item, Reading) and isinstance(item.frame, GaugeFrame):
-            found.update(dict(labels).get(label, "") for labels in item.frame.index.label_sets)
+            listed = item.frame.index.values_of(label)
             if not item.frame.increment:
-                break
-    else:
-        found.update(before)
-    return tuple(sorted(found - {""}))
+                return tuple(sorted(found.union(listed))) if found.difference(listed) else listed
+            found.update(listed)
+    return before if found.issubset(before) else tuple(sorted(found.union(before)))
 
 
 def _only(measured: Measured, groups: IntArray) -> Measured:
     """Return the measured values of ``groups`` alone; all of them are passed on as they are."""
     if len(groups) == len(measured.value):
         return measured
-    rows = {int(group): row for row, group in enumerate(groups)}
+    rows = {group: row for row, group in enumerate(groups.tolist())} if measured.notes else {}
     return Measured(
         value=measured.value[groups],
         samples=measured.samples[groups],

@@ -86,10 +86,22 @@ def theil_sen(times: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatA
         if not len(enough):
             continue
         chosen = part[:, enough]
-        found = np.nanmedian((chosen[late] - chosen[early]) / apart, axis=0)
+        found = _medians((chosen[late] - chosen[early]) / apart)
         slope[begin + enough] = found
-        level[begin + enough] = np.nanmedian(chosen - found * ago, axis=0)
+        level[begin + enough] = _medians(chosen - found * ago)
     return slope, level
+
+
+def _medians(values: FloatArray) -> FloatArray:
+    """Return the median of each column without its NaN; every column has a value.
+
+    Sorted they are last; ``nanmedian`` gives the same numbers and takes four times as long.
+    """
+    ordered = np.sort(np.ascontiguousarray(values.T), axis=1)
+    known = np.count_nonzero(~np.isnan(ordered), axis=1)
+    columns = np.arange(len(ordered))
+    found: FloatArray = (ordered[columns, (known - 1) // 2] + ordered[columns, known // 2]) / 2
+    return found
 
 
 def seconds_to_cross(objective: Objective, level: FloatArray, slope: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -100,9 +101,15 @@ def decode_frame(kind: str, columns: list[Any], index: SeriesIndex | None, at: f
         case "histogram", SeriesIndex(), float():
             return HistogramFrame(index, columns[0], columns[1].reshape(len(index), len(columns[0])), at, columns[2])
         case "evidence", None, float():
-            return Evidence(tuple(_sign_off(row) for row in json.loads(columns[0])), at)
+            return Evidence(_sign_offs(columns[0]), at)
         case _:
             raise BlockError(f"a reading of the kind {kind!r} is not complete")
+
+
+@lru_cache(maxsize=256)
+def _sign_offs(text: bytes) -> tuple[SignOff, ...]:
+    """Return the sign-offs of a text; of one that has not changed since the last collection, the same object."""
+    return tuple(_sign_off(row) for row in json.loads(text))
 
 
 def _sign_off(row: list[Any]) -> SignOff:
