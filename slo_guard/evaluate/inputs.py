@@ -14,11 +14,13 @@ from slo_guard.domain.readings import (
     Evidence,
     FloatArray,
     GaugeFrame,
+    HistogramFrame,
     IndicatorType,
     Observation,
     Reading,
 )
 from slo_guard.evaluate.events import EventBuffer
+from slo_guard.evaluate.histograms import BucketBuffer, totals_of
 from slo_guard.evaluate.history import Aggregator, Counter, HeldTime, Level, SampleCount, grown
 from slo_guard.evaluate.rows import Folding, Groups, Listing, SeriesRows
 from slo_guard.evaluate.signed import Said
@@ -57,11 +59,14 @@ class Input:
     ) -> None:
         reducer = kpi.measure.reducer
         windowed = kpi.measure.window is not None
-        counts = reducer in (Reducer.INCREASE, Reducer.RATE, Reducer.RATIO) or (
-            reducer is Reducer.TOTAL and kpi.type is IndicatorType.COUNTER
+        self._is_histogram = kpi.type is IndicatorType.HISTOGRAM
+        counts = (
+            reducer in (Reducer.INCREASE, Reducer.RATE, Reducer.RATIO)
+            or (reducer is Reducer.TOTAL and kpi.type is IndicatorType.COUNTER)
+            or (reducer is Reducer.COUNT and self._is_histogram)
         )
         times = reducer is Reducer.TOTAL and not counts
-        observes = reducer in (Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE)
+        observes = reducer in (Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE) and not self._is_histogram
         runs_down = kpi.pace is not None and reducer is Reducer.LAST
         self.kpi = kpi
         self.selection = selection
@@ -79,13 +84,14 @@ class Input:
         self.level = Level(SprintOrigin(sprint_start) if runs_down else origin) if _needs_level(kpi) else None
         self.aggregator = Aggregator(_UFUNCS[reducer], origin) if reducer in _UFUNCS else None
         self.events = EventBuffer() if observes else None
+        self.buckets = BucketBuffer(origin, counted) if self._is_histogram and reducer is Reducer.QUANTILE else None
         self.trail = Trail(kpi.drift.over_seconds) if kpi.drift is not None else None
         self.true_time = HeldTime(origin, counted) if times else None
         owed = OwedOrigin(origin, sprint_start) if origin is not None and origin.recurs else origin
         self.observed = HeldTime(owed, counted) if windowed and not observes else None
         # Samples of a ratio are those of its total: edges that nobody asks for would be kept for ever.
         asked = not (isinstance(kpi.source, RatioPair) and selection is kpi.source.part)
-        counts_samples = windowed and self.aggregator is None and not observes and asked
+        counts_samples = windowed and self.aggregator is None and not observes and not self._is_histogram and asked
         self.sample_count = SampleCount(origin) if counts_samples else None
         self.folds_first = times and kpi.combine is not Combine.SUM
         self.begins_anew = origin is not None
@@ -114,9 +120,13 @@ class Input:
             self.failure = observation
             return
         match observation.frame:
-            case GaugeFrame() as frame:
+            case GaugeFrame() as frame if not self._is_histogram:
                 if frame.at <= self._end:
                     self._take_frame(frame, observation.seen_at)
+            case HistogramFrame() as frame if self._is_histogram:
+                if frame.at <= self._end:
+                    totals = totals_of(frame, exactly=self.buckets is None)
+                    self._take_frame(totals, observation.seen_at, histogram=frame)
             case EventBatch() as batch if self.events is not None:
                 self._take_events(batch, observation.seen_at)
             case Evidence() as evidence:
@@ -199,7 +209,7 @@ class Input:
                 found = np.where(np.isnan(found), folding.reduce(np.where(rows, shares, np.nan), Combine.MIN), found)
         return found
 
-    def _take_frame(self, frame: GaugeFrame, seen_at: float) -> None:
+    def _take_frame(self, frame: GaugeFrame, seen_at: float, histogram: HistogramFrame | None = None) -> None:
         known = len(self.rows)
         placement = self.rows.place(frame.index)
         values = self.rows.spread(frame)
@@ -219,6 +229,10 @@ class Input:
         at = at if self.frame_at is None else max(at, self.frame_at)
         born = present & (np.arange(count) >= known) if source_was_up and count > known else None
         self._feed_buffers(at, values, present, born)
+        if self.buckets is not None and histogram is not None:
+            rows = np.arange(count)[placement.rows]
+            counts = np.where(present[rows, None], histogram.counts[placement.take], np.nan)
+            self.buckets.add(at, rows, histogram.bounds, counts, known=known, source_was_up=source_was_up)
         self.frame_at = at
 
     def _take_events(self, batch: EventBatch, seen_at: float) -> None:
