@@ -42,6 +42,7 @@ class BucketBuffer:
     def __init__(self, origin: Origin | None, counted: Counted | None = None) -> None:
         self._counter = Counter(origin, counted)
         self._bounds: FloatArray = np.array([np.inf])
+        self._columns: dict[bytes, IntArray] = {}
         self._cell_of: IntArray = np.zeros((0, 1), dtype=np.int64)
         self._row: IntArray = np.zeros(0, dtype=np.int64)
         self._column: IntArray = np.zeros(0, dtype=np.int64)
@@ -74,6 +75,24 @@ class BucketBuffer:
             born = np.zeros(len(self._row), dtype=bool)
             born[cells[new & may_be_born[:, None]]] = True
         self._counter.add(at, values, born)
+
+    def knows(self, rows: IntArray, bounds: FloatArray, counts: FloatArray) -> bool:
+        """Whether all buckets of a frame were seen before, in frames that were taken in."""
+        self._make_room(int(rows.max(initial=-1)) + 1)
+        return bool((self._cell_of[rows[:, None], self._columns_of(bounds)[None, :]] >= 0)[~np.isnan(counts)].all())
+
+    def add_run(self, times: FloatArray, rows: IntArray, bounds: FloatArray, counts: FloatArray) -> None:
+        """Do :meth:`add` for each of ``times``; ``counts`` has the shape (times, rows, bounds).
+
+        All frames have the same buckets, and all of these are known.
+        """
+        there = ~np.isnan(counts[0])
+        cells = self._cell_of[rows[:, None], self._columns_of(bounds)[None, :]][there]
+        values = np.full((len(times), len(self._row)), np.nan)
+        values[:, cells] = counts[:, there]
+        present = np.zeros(len(self._row), dtype=bool)
+        present[cells] = True
+        self._counter.add_run(times, values, present)
 
     def measured(self, quantile: float, start: float, fresh_for: float, group_of: IntArray, groups: int) -> Bucketed:
         """Return the ``quantile`` of what was observed in (``start``, now], by group.
@@ -116,12 +135,17 @@ class BucketBuffer:
 
     def _columns_of(self, bounds: FloatArray) -> IntArray:
         """Return the column of each bound, new ones for those that are new."""
+        columns = self._columns.get(bounds.tobytes())
+        if columns is not None:
+            return columns
         new = np.setdiff1d(bounds, self._bounds)
         if len(new):
             self._bounds = np.concatenate([self._bounds, new])
             self._cell_of = _padded(self._cell_of, self._cell_of.shape[0], len(self._bounds))
         order = np.argsort(self._bounds)
-        return order[np.searchsorted(self._bounds, bounds, sorter=order)]
+        columns = order[np.searchsorted(self._bounds, bounds, sorter=order)]
+        self._columns[bounds.tobytes()] = columns
+        return columns
 
     def _make_room(self, rows: int) -> None:
         if rows > self._cell_of.shape[0]:
