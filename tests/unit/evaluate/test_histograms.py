@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from slo_guard.clock import from_unix
-from slo_guard.domain.kpi import Exclusion, NoData, NoDataThen, Op, Quotient, Selection
+from slo_guard.domain.kpi import Exclusion, Expected, NoData, NoDataThen, Op, Quotient, Selection
 from slo_guard.domain.ports import PersistedEvaluation
 from slo_guard.domain.readings import IndicatorType, Observation
 from slo_guard.domain.verdicts import Reason, SeriesVerdict, Verdict
 from slo_guard.evaluate import EvaluationState, evaluate, needed_from
 from tests.support.builders import (
     a_failure,
+    a_frame,
     a_histogram,
     a_kpi,
     a_plan,
@@ -215,6 +216,30 @@ def test_a_histogram_without_an_end_is_a_data_error_that_is_named():
     assert (found.verdict, found.reason) == (Verdict.INSUFFICIENT, Reason.BUCKETS_INCOMPLETE)
     assert found.value is None
     assert found.note == "series without a bucket for +Inf: 1"
+
+
+def test_one_shard_without_an_end_is_counted_beside_the_others():
+    """Prometheus sums what is there, and says nothing; here it is said."""
+    none, all_of_it = {1.0: 0, INF: 0}, {1.0: 100, INF: 100}
+    observations = [
+        a_histogram("a", T0, {labels("pod=1"): none, labels("pod=2"): {1.0: 0}}),
+        a_histogram("a", T0 + MINUTE, {labels("pod=1"): all_of_it, labels("pod=2"): {1.0: 300}}),
+    ]
+
+    found = row(histogram_kpi("p50 over 5m"), observations, MINUTE)
+
+    assert (found.value, found.samples) == (0.5, 400)
+    assert found.note == "buckets lifted because they were not cumulative: 1; series without a bucket for +Inf: 1"
+
+
+def test_expect_takes_labels_from_a_histogram():
+    """The pods that take requests are those whose queue must be watched."""
+    expect = (Expected("pod", labels_of="requests"),)
+    kpi = a_kpi("queue", by=("pod",), expect=expect, objective=AT_MOST_1S)
+
+    frame = judged(kpi, [a_histogram("requests", T0, {labels("pod=1"): NOTHING}), a_frame("a", T0, {})], T0)
+
+    assert [(one.labels, one.reason) for one in (frame.row(0),)] == [(labels("pod=1"), Reason.NEVER_SEEN)]
 
 
 def test_buckets_that_are_not_cumulative_are_counted_in_the_note():
