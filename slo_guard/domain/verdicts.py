@@ -77,6 +77,8 @@ class Reason(StrEnum):
     CONDITION_UNKNOWN = "condition_unknown"
     EXCLUDED = "excluded"
     ESCALATED = "escalated"
+    ABOVE_HIGHEST_BOUND = "above_highest_bound"
+    BUCKETS_INCOMPLETE = "buckets_incomplete"
     SPRINT_CLOSED = "sprint_closed"
     CARRIED_OVER = "carried_over"
 
@@ -127,6 +129,8 @@ _SENTENCES: dict[Reason, str] = {
     Reason.CONDITION_UNKNOWN: "whether it applies is not known: its condition has no data",
     Reason.EXCLUDED: "this time is excluded by the rule",
     Reason.ESCALATED: "worse than when it was last told, and cannot recover",
+    Reason.ABOVE_HIGHEST_BOUND: "the value is above the histogram's highest bound, how far is not known",
+    Reason.BUCKETS_INCOMPLETE: "data error: the histogram has no bucket for +Inf, or no other than that",
     Reason.SPRINT_CLOSED: "the sprint is over",
     Reason.CARRIED_OVER: "goes on in the sprint that follows",
 }

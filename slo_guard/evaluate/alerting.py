@@ -12,7 +12,6 @@ from slo_guard.domain.kpi import KPI, NoDataThen, Objective
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.verdicts import AlertState, CodeArray, Reason, Verdict
 from slo_guard.evaluate.history import grown
-from slo_guard.evaluate.objectives import meets
 
 _INACTIVE, _PENDING, _FIRING = AlertState.INACTIVE, AlertState.PENDING, AlertState.FIRING
 
@@ -176,7 +175,7 @@ def condition_of(
     kind: AlertKind,
     kpi: KPI,
     verdict: CodeArray,
-    value: FloatArray,
+    unresolved: BoolArray,
     since: FloatArray,
     state: CodeArray,
     now: float,
@@ -185,16 +184,23 @@ def condition_of(
 ) -> Condition:
     """Return what drives the alerts of one kind. ``since``: when each verdict last changed (Unix seconds).
 
+    ``unresolved``: which values may not be within ``resolve``, should there be one;
     ``unknown``: where it is not known whether the KPI applies; nothing moves there.
     """
-    condition = _condition(kind, kpi, verdict, value, since, state, now)
+    condition = _condition(kind, kpi, verdict, unresolved, since, state, now)
     if unknown is None:
         return condition
     return Condition(condition.holds & ~unknown, condition.at_once & ~unknown, condition.frozen | unknown)
 
 
 def _condition(
-    kind: AlertKind, kpi: KPI, verdict: CodeArray, value: FloatArray, since: FloatArray, state: CodeArray, now: float
+    kind: AlertKind,
+    kpi: KPI,
+    verdict: CodeArray,
+    unresolved: BoolArray,
+    since: FloatArray,
+    state: CodeArray,
+    now: float,
 ) -> Condition:
     missed, no_data = verdict == Verdict.MISSED, verdict == Verdict.NO_DATA
     nothing = np.zeros(len(verdict), dtype=bool)
@@ -215,7 +221,7 @@ def _condition(
     holds = missed | alerting
     if kpi.resolve is not None:
         judged = (verdict == Verdict.MET) | (verdict == Verdict.AT_RISK)
-        unresolved = (judged & ~meets(kpi.resolve, value)) | (verdict == Verdict.INSUFFICIENT)
+        unresolved = (judged & unresolved) | (verdict == Verdict.INSUFFICIENT)
         holds = holds | ((state == _FIRING) & unresolved)
     return Condition(holds, alerting, frozen)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from slo_guard.domain.kpi import KPI, Combine, Reducer
-from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
+from slo_guard.domain.readings import BoolArray, FloatArray, IndicatorType, IntArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason
+from slo_guard.evaluate.histograms import bucket_notes
 from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.objectives import exceeds_upper_limit, meets, worst_of_gauges
@@ -24,7 +25,8 @@ class Found:
     """What one indicator comes to, shape (groups,).
 
     ``veiled``: groups that have fresh series and yet no data, for what ``silent_rows`` (a flag a row) would show;
-    ``veiled`` None: there are none.
+    ``veiled`` None: there are none. ``unbounded``: groups whose true value is above ``value``, how far is not known;
+    None: there are none. ``notes``: more to say, by group.
     """
 
     value: FloatArray
@@ -32,6 +34,8 @@ class Found:
     flaw: CodeArray
     veiled: BoolArray | None = None
     silent_rows: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    unbounded: BoolArray | None = None
+    notes: dict[int, str] = field(default_factory=dict)
 
 
 def fold_series(
@@ -44,18 +48,23 @@ def fold_series(
         return _newest(kpi, source, fresh_rows, now, flaw)
     if source.events is not None:
         return _observed(kpi, source, start, now, flaw)
+    if source.buckets is not None:
+        return _interpolated(kpi, source, start, flaw)
     if source.aggregator is not None:
         return _aggregated(kpi, source, start, now, flaw)
     if source.level is not None:
         return _delta(kpi, source, fresh_rows, start, now, flaw)
-    assert source.sample_count is not None
-    samples = summed(source, source.sample_count.within(start, rows))
+    samples = np.zeros(len(groups), dtype=np.int64)
+    if source.sample_count is not None:
+        samples = summed(source, source.sample_count.within(start, rows))
     if source.counter is not None:
         increase, lacking = source.counter.increase(start, kpi.no_data.after_seconds, baseline=kpi.baseline)
         how = kpi.combine or Combine.SUM
         if kpi.measure.reducer is Reducer.RATE:
             increase = increase / source.counted_seconds(start, now)
         value = folding.reduce(grown(increase, rows), how)
+        if kpi.type is IndicatorType.HISTOGRAM:
+            samples = np.nan_to_num(value).astype(np.int64)
         unknown = folding.any(lacking)
         if how in (Combine.SUM, Combine.MAX):
             # Nothing that a series of unknown increase adds can take back what the others exceed already.
@@ -72,6 +81,25 @@ def _observed(kpi: KPI, source: Input, start: float, now: float, flaw: CodeArray
     assert source.events is not None
     value, counts = source.events.measured(kpi.measure, start, now, source.rows.group_of, len(flaw))
     return Found(value, counts, flaw)
+
+
+def _interpolated(kpi: KPI, source: Input, start: float, flaw: CodeArray) -> Found:
+    """Take the quantile of the histograms in the window, the buckets of all series of a group summed first."""
+    assert source.buckets is not None
+    assert kpi.measure.quantile is not None
+    groups, fresh_for = len(flaw), kpi.no_data.after_seconds
+    bucketed = source.buckets.measured(kpi.measure.quantile, start, fresh_for, source.rows.group_of, groups)
+    found = bucketed.quantiles
+    incomplete = bucketed.any_bucket & np.isnan(found.value) & ~(found.observations == 0)
+    flaw = np.where(bucketed.lacking, REASON_CODE[Reason.NO_BASELINE], flaw).astype(np.int8)
+    flaw[incomplete] = REASON_CODE[Reason.BUCKETS_INCOMPLETE]
+    return Found(
+        found.value,
+        np.nan_to_num(found.observations).astype(np.int64),
+        flaw,
+        unbounded=found.above,
+        notes=bucket_notes(kpi, bucketed),
+    )
 
 
 def _newest(kpi: KPI, source: Input, fresh_rows: BoolArray, now: float, flaw: CodeArray) -> Found:

@@ -14,18 +14,19 @@ from slo_guard.domain.readings import (
     Evidence,
     FloatArray,
     GaugeFrame,
+    HistogramFrame,
     IndicatorType,
     Observation,
-    Reading,
 )
+from slo_guard.evaluate.alike import WORTH_A_STRETCH, SampleFrame, are_alike, most_in_a_stretch, whole_frame
 from slo_guard.evaluate.events import EventBuffer
+from slo_guard.evaluate.histograms import BucketBuffer, totals_of
 from slo_guard.evaluate.history import Aggregator, Counter, HeldTime, Level, SampleCount, grown
 from slo_guard.evaluate.rows import Folding, Groups, Listing, SeriesRows
 from slo_guard.evaluate.signed import Said
 from slo_guard.evaluate.trend import Trail
 from slo_guard.evaluate.windows import Counted, Origin, OwedOrigin, SprintOrigin, window_start
 
-_WORTH_A_STRETCH = 8
 _UFUNCS = {Reducer.MIN: np.fmin, Reducer.MAX: np.fmax, Reducer.MEAN: np.add}
 
 
@@ -57,11 +58,14 @@ class Input:
     ) -> None:
         reducer = kpi.measure.reducer
         windowed = kpi.measure.window is not None
-        counts = reducer in (Reducer.INCREASE, Reducer.RATE, Reducer.RATIO) or (
-            reducer is Reducer.TOTAL and kpi.type is IndicatorType.COUNTER
+        self._is_histogram = kpi.type is IndicatorType.HISTOGRAM
+        counts = (
+            reducer in (Reducer.INCREASE, Reducer.RATE, Reducer.RATIO)
+            or (reducer is Reducer.TOTAL and kpi.type is IndicatorType.COUNTER)
+            or (reducer is Reducer.COUNT and self._is_histogram)
         )
         times = reducer is Reducer.TOTAL and not counts
-        observes = reducer in (Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE)
+        observes = reducer in (Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE) and not self._is_histogram
         runs_down = kpi.pace is not None and reducer is Reducer.LAST
         self.kpi = kpi
         self.selection = selection
@@ -79,13 +83,14 @@ class Input:
         self.level = Level(SprintOrigin(sprint_start) if runs_down else origin) if _needs_level(kpi) else None
         self.aggregator = Aggregator(_UFUNCS[reducer], origin) if reducer in _UFUNCS else None
         self.events = EventBuffer() if observes else None
+        self.buckets = BucketBuffer(origin, counted) if self._is_histogram and reducer is Reducer.QUANTILE else None
         self.trail = Trail(kpi.drift.over_seconds) if kpi.drift is not None else None
         self.true_time = HeldTime(origin, counted) if times else None
         owed = OwedOrigin(origin, sprint_start) if origin is not None and origin.recurs else origin
         self.observed = HeldTime(owed, counted) if windowed and not observes else None
         # Samples of a ratio are those of its total: edges that nobody asks for would be kept for ever.
         asked = not (isinstance(kpi.source, RatioPair) and selection is kpi.source.part)
-        counts_samples = windowed and self.aggregator is None and not observes and asked
+        counts_samples = windowed and self.aggregator is None and not observes and not self._is_histogram and asked
         self.sample_count = SampleCount(origin) if counts_samples else None
         self.folds_first = times and kpi.combine is not Combine.SUM
         self.begins_anew = origin is not None
@@ -114,9 +119,13 @@ class Input:
             self.failure = observation
             return
         match observation.frame:
-            case GaugeFrame() as frame:
+            case GaugeFrame() as frame if not self._is_histogram:
                 if frame.at <= self._end:
                     self._take_frame(frame, observation.seen_at)
+            case HistogramFrame() as frame if self._is_histogram:
+                if frame.at <= self._end:
+                    totals = totals_of(frame, exactly=self.buckets is None)
+                    self._take_frame(totals, observation.seen_at, histogram=frame)
             case EventBatch() as batch if self.events is not None:
                 self._take_events(batch, observation.seen_at)
             case Evidence() as evidence:
@@ -132,7 +141,7 @@ class Input:
         while position < len(observations):
             self.take(observations[position])
             frames = self._alike(observations, position) if self._takes_stretches() else []
-            if len(frames) >= _WORTH_A_STRETCH:
+            if len(frames) >= WORTH_A_STRETCH:
                 position += len(frames)
                 self.succeeded_at = observations[position].seen_at
                 self._take_stretch(frames, self.succeeded_at)
@@ -199,7 +208,7 @@ class Input:
                 found = np.where(np.isnan(found), folding.reduce(np.where(rows, shares, np.nan), Combine.MIN), found)
         return found
 
-    def _take_frame(self, frame: GaugeFrame, seen_at: float) -> None:
+    def _take_frame(self, frame: GaugeFrame, seen_at: float, histogram: HistogramFrame | None = None) -> None:
         known = len(self.rows)
         placement = self.rows.place(frame.index)
         values = self.rows.spread(frame)
@@ -219,6 +228,10 @@ class Input:
         at = at if self.frame_at is None else max(at, self.frame_at)
         born = present & (np.arange(count) >= known) if source_was_up and count > known else None
         self._feed_buffers(at, values, present, born)
+        if self.buckets is not None and histogram is not None:
+            rows = np.arange(count)[placement.rows]
+            counts = np.where(present[rows, None], histogram.counts[placement.take], np.nan)
+            self.buckets.add(at, rows, histogram.bounds, counts, known=known, source_was_up=source_was_up)
         self.frame_at = at
 
     def _take_events(self, batch: EventBatch, seen_at: float) -> None:
@@ -251,23 +264,24 @@ class Input:
         known = self.counted_seconds(begin, until) if begin < until else 0.0
         return float(np.nan_to_num(known)) / self.counted_seconds(start, now)
 
-    def _alike(self, observations: Sequence[Observation], position: int) -> list[GaugeFrame]:
+    def _alike(self, observations: Sequence[Observation], position: int) -> list[SampleFrame]:
         """Return the frames right behind ``position`` that bring no surprise: same series, all present, on time.
 
         On time is what is later than every frame so far, so that no row's sample is late.
         """
-        frames: list[GaugeFrame] = []
-        last = _whole_frame(observations[position])
+        frames: list[SampleFrame] = []
+        last = whole_frame(observations[position], histogram=self._is_histogram)
         if last is None or self.frame_at is None or last.at < self.frame_at:
             return frames
-        while last is not None and position + 1 + len(frames) < len(observations):
+        if self.buckets is not None and isinstance(last, HistogramFrame) and not self._knows(last):
+            return frames
+        most = most_in_a_stretch(last)
+        while position + 1 + len(frames) < len(observations) and len(frames) < most:
             observation = observations[position + 1 + len(frames)]
-            frame = _whole_frame(observation)
-            if frame is None or frame.index is not last.index or not last.at < frame.at <= self._end:
+            frame = whole_frame(observation, histogram=self._is_histogram)
+            if frame is None or not are_alike(frame, last) or not last.at < frame.at <= self._end:
                 break
             if frame.at > observation.seen_at:
-                break
-            if frame.increment is not last.increment:
                 break
             frames.append(frame)
             last = frame
@@ -278,13 +292,20 @@ class Input:
             return False
         return self.aggregator is None and self.level is None and (not self.folds_first or self.folding.identity)
 
-    def _take_stretch(self, frames: list[GaugeFrame], seen_at: float) -> None:
+    def _knows(self, frame: HistogramFrame) -> bool:
+        """Whether all buckets of our series in a frame were seen before."""
+        assert self.buckets is not None
+        placement = self.rows.place(frame.index)
+        rows = np.arange(len(self.rows))[placement.rows]
+        return self.buckets.knows(rows, frame.bounds, frame.counts[placement.take])
+
+    def _take_stretch(self, frames: list[SampleFrame], seen_at: float) -> None:
         """Take in frames of which the one before was taken: nothing in them is new but times and values."""
         index, after = frames[0].index, self._fresh_for
         placement = self.rows.place(index)
         times = np.array([frame.at for frame in frames])
         values = np.full((len(frames), len(self.rows)), np.nan)
-        values[:, placement.rows] = np.stack([frame.values for frame in frames])[:, placement.take]
+        values[:, placement.rows] = np.stack([self._values_of(frame) for frame in frames])[:, placement.take]
         present = ~np.isnan(values[0])
         if self.counter is not None:
             self.counter.add_run(times, values, present)
@@ -303,8 +324,19 @@ class Input:
             self._observed_until = observed_until[-1]
         self.latest = np.where(present, values[-1], self.latest)
         self.latest_at = np.where(present, times[-1], self.latest_at)
-        self.listing.take(placement, len(self.rows), seen_at, increment=frames[-1].increment)
+        if self.buckets is not None:
+            histograms = [frame for frame in frames if isinstance(frame, HistogramFrame)]
+            counts, bounds = np.stack([frame.counts for frame in histograms]), histograms[0].bounds
+            rows = np.arange(len(self.rows))[placement.rows]
+            self.buckets.add_run(times, rows, bounds, counts[:, placement.take])
+        last = frames[-1]
+        self.listing.take(placement, len(self.rows), seen_at, increment=isinstance(last, GaugeFrame) and last.increment)
         self.frame_at = float(times[-1])
+
+    def _values_of(self, frame: SampleFrame) -> FloatArray:
+        if isinstance(frame, HistogramFrame):
+            return totals_of(frame, exactly=self.buckets is None).values
+        return frame.values
 
     def _source_was_up(self, at: float) -> bool:
         return self.failure is None and self.frame_at is not None and at - self.frame_at <= self._fresh_for
@@ -356,10 +388,3 @@ class Input:
 def _needs_level(kpi: KPI) -> bool:
     runs_down = kpi.pace is not None and kpi.measure.reducer is Reducer.LAST
     return runs_down or kpi.measure.reducer is Reducer.DELTA
-
-
-def _whole_frame(observation: Observation) -> GaugeFrame | None:
-    """Return the gauge frame of a reading in which all series are present, or None."""
-    if isinstance(observation, Reading) and isinstance(observation.frame, GaugeFrame):
-        return observation.frame if observation.frame.present is None else None
-    return None

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slo_guard.domain.kpi import KPI, Quotient, Reducer, WindowKind
+from slo_guard.domain.kpi import KPI, Objective, Quotient, Reducer, WindowKind
 from slo_guard.domain.readings import BoolArray, FloatArray
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Reason, Verdict
 from slo_guard.evaluate.measures import Measured
-from slo_guard.evaluate.objectives import exceeds_upper_limit, has_upper_limit, meets
+from slo_guard.evaluate.objectives import exceeds_upper_limit, has_upper_limit, meets, meets_above
 from slo_guard.evaluate.outlook import Ahead
 
 _GROWING = (Reducer.INCREASE, Reducer.TOTAL, Reducer.COUNT)
@@ -61,23 +61,40 @@ def judge(kpi: KPI, measured: Measured, circumstances: Circumstances, now: float
     rulings.rule(~measured.fresh & broken_for_good(kpi, measured), Verdict.MISSED, Reason.BROKEN_FOR_GOOD)
     rulings.rule(~measured.fresh, Verdict.NO_DATA, measured.gap)
     _rule_out_insufficient(rulings, kpi, measured)
-    past_warn = np.zeros(len(everywhere), dtype=bool)
+    past_warn = maybe_past = np.zeros(len(everywhere), dtype=bool)
     if kpi.warn is not None:
-        past_warn = ~meets(kpi.warn, measured.value)
+        met, maybe_past = judged_by(kpi.warn, measured)
+        past_warn = ~met
     if kpi.objective is None:
+        rulings.rule(maybe_past, Verdict.INSUFFICIENT, Reason.ABOVE_HIGHEST_BOUND)
         rulings.rule(past_warn, Verdict.AT_RISK, Reason.PAST_WARN)
         rulings.rule_rest(Verdict.TRACKED, Reason.NO_OBJECTIVE)
         return rulings
-    met = meets(kpi.objective, measured.value)
+    met, maybe_met = judged_by(kpi.objective, measured)
+    rulings.rule(maybe_met, Verdict.INSUFFICIENT, Reason.ABOVE_HIGHEST_BOUND)
     _rule_unmet(rulings, kpi, ~met, circumstances.ahead, now)
     if kpi.due_at is not None and now >= kpi.due_at:
         signed = ~np.isnan(measured.met_since)
         late = np.where(signed, measured.met_since > kpi.due_at, circumstances.was_overdue)
         rulings.rule(late, Verdict.MET, Reason.MET_LATE)
+    rulings.rule(maybe_past, Verdict.INSUFFICIENT, Reason.ABOVE_HIGHEST_BOUND)
     rulings.rule(past_warn, Verdict.AT_RISK, Reason.PAST_WARN)
     _rule_what_is_ahead(rulings, kpi, circumstances)
     rulings.rule_rest(Verdict.MET, Reason.OBJECTIVE_MET)
     return rulings
+
+
+def judged_by(objective: Objective, measured: Measured) -> tuple[BoolArray, BoolArray]:
+    """Return which groups meet an objective for certain, and of which it cannot be told; shape (groups,).
+
+    It cannot be told where the true value is above the measured one, and the objective holds for a part of what is
+    there.
+    """
+    met = meets(objective, measured.value)
+    if measured.unbounded is None:
+        return met, np.zeros(len(met), dtype=bool)
+    always, ever = meets_above(objective, measured.value)
+    return np.where(measured.unbounded, always, met), measured.unbounded & ever & ~always
 
 
 def broken_for_good(kpi: KPI, measured: Measured) -> BoolArray:

@@ -16,6 +16,8 @@ from slo_guard.evaluate.objectives import worst_of_gauges
 from slo_guard.evaluate.rows import Groups
 from slo_guard.evaluate.signed import hear
 
+_ABOVE_CODE = REASON_CODE[Reason.ABOVE_HIGHEST_BOUND]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
@@ -25,7 +27,8 @@ class Measured:
     data at all; ``gap``: code of the reason why not, where not; ``flaw``: code of the reason why the value
     cannot be judged, or -1; ``met_since``: since when sign-offs meet the objective, by their own ``when``
     (-inf: before the first); NaN where they do not, or nobody signed. ``initial``: a gauge's value at the sprint's
-    start, where a pace needs it.
+    start, where a pace needs it. ``unbounded``: where the true value is above ``value``, how far is not known; None:
+    nowhere.
     """
 
     value: FloatArray
@@ -37,6 +40,7 @@ class Measured:
     flaw: CodeArray
     met_since: FloatArray
     initial: FloatArray | None = None
+    unbounded: BoolArray | None = None
     notes: dict[int, str] = field(default_factory=dict)
 
 
@@ -72,6 +76,8 @@ def measure(kpi: KPI, inputs: tuple[Input, ...], groups: Groups, start: float | 
         flaw=flaw,
         met_since=blank,
         initial=_initial(kpi, source),
+        unbounded=found.unbounded,
+        notes=found.notes,
     )
 
 
@@ -100,6 +106,9 @@ def measure_quotient(kpi: KPI, of: Input, to: Input, groups: Groups, start: floa
         value = np.abs(value - 1.0)
     flaw = np.where(sides[0].flaw >= 0, sides[0].flaw, sides[1].flaw).astype(np.int8)
     flaw[(flaw < 0) & (totals == 0)] = REASON_CODE[Reason.ZERO_DENOMINATOR]
+    if sides[0].unbounded is not None and sides[1].unbounded is not None:
+        # What is divided by a number of which only the least is known may be anything above 0.
+        flaw[(flaw < 0) & (sides[1].unbounded | (sides[0].unbounded & (totals < 0)))] = _ABOVE_CODE
     fresh, gap, notes = _of_two_sides((of, to), groups, now)
     blank = np.full(len(groups), np.nan)
     shares = [blank if start is None else side.coverage(start, now, side.fresh(now)) for side in (of, to)]
@@ -112,8 +121,19 @@ def measure_quotient(kpi: KPI, of: Input, to: Input, groups: Groups, start: floa
         gap=gap,
         flaw=flaw,
         met_since=blank,
-        notes=notes,
+        unbounded=sides[0].unbounded,
+        notes=_of_sides((of, to), sides) | notes,
     )
+
+
+def _of_sides(inputs: tuple[Input, Input], sides: list[Found]) -> dict[int, str]:
+    """Return what more there is to say of each side of a quotient, with its name."""
+    notes: dict[int, str] = {}
+    for source, found in zip(inputs, sides, strict=True):
+        for group, note in found.notes.items():
+            before = f"{notes[group]}; " if group in notes else ""
+            notes[group] = f"{before}{source.selection.indicator}: {note}"
+    return notes
 
 
 def side_value(side: Input, groups: Groups, start: float | None, now: float) -> Found:

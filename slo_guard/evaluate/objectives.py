@@ -32,6 +32,19 @@ def meets(objective: Objective, values: FloatArray) -> BoolArray:
     return fine
 
 
+def meets_above(objective: Objective, floors: FloatArray) -> tuple[BoolArray, BoolArray]:
+    """Return whether all values above each of ``floors`` are fine, and whether any is; shape as ``floors``."""
+    never = np.zeros(len(floors), dtype=bool)
+    match objective.op:
+        case Op.AT_LEAST | Op.ABOVE:
+            return floors >= objective.bound, ~never
+        case Op.BETWEEN:
+            assert objective.upper is not None
+            return never, floors < objective.upper
+        case _:
+            return never, floors < objective.bound
+
+
 def exceeds_upper_limit(objective: Objective | None, values: FloatArray) -> BoolArray:
     """Return which values are above the objective's upper limit, so that no later growth can mend it."""
     if objective is None or objective.op in _LOWER:

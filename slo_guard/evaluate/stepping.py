@@ -34,6 +34,7 @@ class _Step:
         self._alerts = track.alerts[kind]
         self._frame = judged.frame
         self._broken = judged.broken
+        self._unresolved = judged.unresolved
         self._groups = judged.groups
         self._now = now
         self._ledger = ledger
@@ -43,13 +44,14 @@ class _Step:
     def run(self) -> None:
         frame, kpi, alerts = self._frame, self._track.kpi, self._alerts
         verdict, value = self._spread(frame.verdict, -1), self._spread(frame.value, np.nan)
+        unresolved = self._spread(self._unresolved, fill=True)
         reason, since = self._spread(frame.reason, -1), self._spread(frame.since, np.nan)
         unknown = reason == _UNKNOWN_CODE
         condition = condition_of(
             self._kind,
             kpi,
             verdict,
-            value,
+            unresolved,
             since,
             alerts.state,
             self._now,

@@ -27,7 +27,7 @@ from slo_guard.evaluate.alerting import AlertArray
 from slo_guard.evaluate.drift import GroupTrend
 from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
-from slo_guard.evaluate.judge import Circumstances, Rulings, broken_for_good, judge
+from slo_guard.evaluate.judge import Circumstances, Rulings, broken_for_good, judge, judged_by
 from slo_guard.evaluate.measures import Measured, measure
 from slo_guard.evaluate.outlook import Ahead, look_ahead, outlook_notes
 from slo_guard.evaluate.presence import Presence
@@ -40,12 +40,14 @@ from slo_guard.evaluate.windows import Counted, origin_of, window_start
 class Judged(NamedTuple):
     """One evaluation of one KPI: the frame, the groups behind its rows, and what changed of the verdicts.
 
-    ``broken``: which rows are missed because a limit for the whole sprint is used up.
+    ``broken``: which rows are missed because a limit for the whole sprint is used up; ``unresolved``: which rows may be
+    outside ``resolve``.
     """
 
     frame: VerdictFrame
     groups: IntArray
     broken: BoolArray
+    unresolved: BoolArray
     changes: VerdictChanges | None
     memory: VerdictMemory | None
 
@@ -179,15 +181,17 @@ class KpiTrack:
 
         ``ruling``: the verdict and reason that all of them have, whatever their values, which are not shown then.
         """
-        frame, groups, broken = self._look(now, ruling)
+        frame, groups, broken, unresolved = self._look(now, ruling)
         changes, memory = self._remember(frame, groups, now)
-        return Judged(frame, groups, broken, changes, memory)
+        return Judged(frame, groups, broken, unresolved, changes, memory)
 
     def peek(self, now: float, ruling: tuple[Verdict, Reason] | None = None) -> VerdictFrame:
         """Return what :meth:`judge` would say, and remember nothing."""
         return self._look(now, ruling)[0]
 
-    def _look(self, now: float, ruling: tuple[Verdict, Reason] | None) -> tuple[VerdictFrame, IntArray, BoolArray]:
+    def _look(
+        self, now: float, ruling: tuple[Verdict, Reason] | None
+    ) -> tuple[VerdictFrame, IntArray, BoolArray, BoolArray]:
         effective = min(now, self.sprint.end_at) if self._in_sprint else now
         self.presence.expect(self._expected_from)
         start = window_start(self.kpi, self._origin, effective)
@@ -217,7 +221,10 @@ class KpiTrack:
         if ruling is None and (ahead is not None or crosses_in is not None or raw is not None):
             outlook = replace(outlook, crosses_in=crosses_in, raw=raw)
             frame = replace(frame, outlook=outlook, notes=outlook_notes(self.kpi, outlook) | frame.notes)
-        return frame, groups, broken[groups] & (frame.verdict == Verdict.MISSED)
+        unresolved = np.zeros(len(groups), dtype=bool)
+        if self.kpi.resolve is not None:
+            unresolved = ~judged_by(self.kpi.resolve, measured)[0]
+        return frame, groups, broken[groups] & (frame.verdict == Verdict.MISSED), unresolved
 
     def awaiting_frame(self, now: float) -> VerdictFrame:
         """Return what stands while the first collection is awaited: nothing is known, and nothing is changed."""
@@ -364,9 +371,9 @@ def _listed_values(label: str, observations: Sequence[Observation], before: tupl
     """
     found: set[str] = set()
     for item in reversed(observations):
-        if isinstance(item, Reading) and isinstance(item.frame, GaugeFrame):
+        if isinstance(item, Reading) and isinstance(item.frame, GaugeFrame | HistogramFrame):
             listed = item.frame.index.values_of(label)
-            if not item.frame.increment:
+            if isinstance(item.frame, HistogramFrame) or not item.frame.increment:
                 return tuple(sorted(found.union(listed))) if found.difference(listed) else listed
             found.update(listed)
     return before if found.issubset(before) else tuple(sorted(found.union(before)))
@@ -387,6 +394,7 @@ def _only(measured: Measured, groups: IntArray) -> Measured:
         flaw=measured.flaw[groups],
         met_since=measured.met_since[groups],
         initial=None if measured.initial is None else measured.initial[groups],
+        unbounded=None if measured.unbounded is None else measured.unbounded[groups],
         notes={rows[group]: note for group, note in measured.notes.items() if group in rows},
     )
 

@@ -253,5 +253,5 @@ def _check_bucket(labels: LabelSet) -> None:
         number = float(bound)
     except ValueError:
         number = float("nan")
-    if number != number:  # noqa: PLR0124 - NaN is the one number that differs from itself
+    if number != number or number == float("-inf"):  # noqa: PLR0124 - NaN is the one number that differs from itself
         raise ValueError(f"the bucket bound le={bound!r} is not a number; write one such as 0.5 or +Inf")

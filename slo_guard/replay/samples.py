@@ -45,7 +45,8 @@ class Samples:
 
     ``observations`` ascend in time, numbered from 1, ``seen_at`` being the samples' own time. ``rejected``
     counts NaN and Inf (``examples`` shows some), ``duplicates`` the repeats of an indicator, labels and
-    timestamp that were dropped for the first one, ``ignored`` the rows of indicators that no rule reads.
+    timestamp that were dropped for the first one, ``ignored`` the rows of indicators that no rule reads, ``endless``
+    the histograms that have no bucket for +Inf at some time (``endless_example`` is one).
     """
 
     observations: tuple[StoredObservation, ...]
@@ -53,6 +54,8 @@ class Samples:
     examples: tuple[str, ...] = ()
     duplicates: int = 0
     ignored: tuple[tuple[str, int], ...] = ()
+    endless: int = 0
+    endless_example: str = ""
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -63,6 +66,11 @@ class Samples:
         if self.duplicates:
             said.append(
                 f"{self.duplicates:,} samples repeat an indicator, labels and timestamp: the first of each is used"
+            )
+        if self.endless:
+            said.append(
+                f"{self.endless:,} histograms have no bucket for +Inf at some time, without which there is no quantile "
+                f"({self.endless_example}); write it as a row with le=+Inf"
             )
         if self.ignored:
             names = ", ".join(f"{name} ({count:,})" for name, count in self.ignored[:5])
@@ -109,26 +117,35 @@ def _assemble(columns: SampleColumns, file: str) -> Samples:
         repeat[1:] = (at[1:] == at[:-1]) & (series[1:] == series[:-1]) & ~is_event[kind[1:]]
     kept = ~repeat
     frames = _Frames(columns, kinds)
+    observations = tuple(
+        StoredObservation(number, reading)
+        for number, reading in enumerate(frames.readings(at[kept], value[kept], series[kept], kind[kept]), 1)
+    )
     return Samples(
-        observations=tuple(
-            StoredObservation(number, reading)
-            for number, reading in enumerate(frames.readings(at[kept], value[kept], series[kept], kind[kept]), 1)
-        ),
+        observations=observations,
         rejected=int(np.count_nonzero(~finite)),
         examples=examples,
-        duplicates=int(np.count_nonzero(repeat)),
+        duplicates=int(np.count_nonzero(repeat)) + frames.repeated_bounds,
         ignored=tuple(sorted(columns.ignored.items())),
+        endless=len(frames.endless),
+        endless_example=next((_written(name, labels) for name, labels in frames.endless), ""),
     )
 
 
 class _Frames:
-    """Cuts sorted columns into one frame for each indicator and instant."""
+    """Cuts sorted columns into one frame for each indicator and instant.
+
+    ``repeated_bounds``: buckets left out since their histogram has one of the same bound, written otherwise ("1" is
+    "1.0"); ``endless``: the histograms, by indicator and labels, that lacked a bucket for +Inf at any time.
+    """
 
     def __init__(self, columns: SampleColumns, kinds: list[str]) -> None:
         self._names = columns.names
         self._kinds = kinds
         self._types = [columns.wanted[name].type for name in kinds]
         self._indexes: dict[bytes, SeriesIndex] = {}
+        self.repeated_bounds = 0
+        self.endless: dict[tuple[str, LabelSet], None] = {}
 
     def readings(self, at: FloatArray, value: FloatArray, series: IntArray, kind: IntArray) -> Iterator[Reading]:
         if not len(at):
@@ -166,8 +183,18 @@ class _Frames:
             row_of.append(rows.setdefault(label_set(labels), len(rows)))
         bounds = np.unique(np.array([*bound_of, np.inf]))
         table = np.full((len(rows), len(bounds)), np.nan)
-        table[row_of, np.searchsorted(bounds, bound_of)] = counts
+        cells = np.array(row_of) * len(bounds) + np.searchsorted(bounds, bound_of)
+        distinct, first = np.unique(cells, return_index=True)
+        table.reshape(-1)[distinct] = counts[first]
+        self.repeated_bounds += len(cells) - len(distinct)
+        if np.isnan(table[:, -1]).any():
+            name, series_labels = self._names[int(series[0])][0], list(rows)
+            self.endless |= dict.fromkeys((name, series_labels[row]) for row in np.flatnonzero(np.isnan(table[:, -1])))
         return HistogramFrame(SeriesIndex.of(rows), bounds, table, at)
+
+
+def _written(name: str, labels: LabelSet) -> str:
+    return name + "{" + ", ".join(f"{label}={value}" for label, value in labels) + "}"
 
 
 @contextmanager

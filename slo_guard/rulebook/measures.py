@@ -10,12 +10,13 @@ from slo_guard.errors import UnitError
 from slo_guard.units import PLAIN, RATIO, SECONDS, parse_duration
 from slo_guard.validation import nearest
 
-GAUGE, COUNTER, PERCENTILE, BOOL, EVENT = (
+GAUGE, COUNTER, PERCENTILE, BOOL, EVENT, HISTOGRAM = (
     IndicatorType.GAUGE,
     IndicatorType.COUNTER,
     IndicatorType.PERCENTILE,
     IndicatorType.BOOL,
     IndicatorType.EVENT,
+    IndicatorType.HISTOGRAM,
 )
 NOT_SUPPORTED = "is not supported by this version"
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
@@ -27,7 +28,8 @@ ALLOWED: dict[Reducer, frozenset[IndicatorType]] = {
     Reducer.MEAN: frozenset({GAUGE, BOOL}),
     Reducer.DELTA: frozenset({GAUGE}),
     **dict.fromkeys((Reducer.INCREASE, Reducer.RATE, Reducer.RATIO), frozenset({COUNTER})),
-    **dict.fromkeys((Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE), frozenset({EVENT})),
+    Reducer.SUM: frozenset({EVENT}),
+    **dict.fromkeys((Reducer.COUNT, Reducer.QUANTILE), frozenset({EVENT, HISTOGRAM})),
     Reducer.TOTAL: frozenset({BOOL, COUNTER}),
     Reducer.SPREAD_ABS: frozenset({GAUGE, PERCENTILE, COUNTER, EVENT}),
 }
@@ -99,8 +101,6 @@ def allowed_types(measure: Measure) -> frozenset[IndicatorType]:
 
 def type_misfit(measure: Measure, kind: IndicatorType, unit: str | None, name: str) -> str | None:
     """Return what to write instead when ``measure`` cannot be taken of an indicator, else None."""
-    if kind is IndicatorType.HISTOGRAM:
-        return f"{name} is {_article(kind)}, whose measures are not supported by this version; collect a percentile"
     if kind not in allowed_types(measure):
         written = measure.text.partition(" ")[0]
         return f"{written!r} does not fit {name}, which is {_article(kind)}; {_instead(measure, kind)}"
@@ -118,6 +118,8 @@ def _instead(measure: Measure, kind: IndicatorType) -> str:
             return f"write increase {over}"
         case IndicatorType.EVENT:
             return f"write count {over}, sum {over}, median {over} or p95 {over}"
+        case IndicatorType.HISTOGRAM:
+            return f"write p95 {over}, median {over} or count {over}"
         case IndicatorType.GAUGE:
             return f"write delta {over}" if measure.reducer is Reducer.INCREASE else f"write last or max {over}"
         case IndicatorType.PERCENTILE:
@@ -132,6 +134,8 @@ def combine_misfit(measure: Measure, kind: IndicatorType, combine: Combine, name
         return "a ratio folds series by summing both its sides; leave combine out"
     if kind is EVENT:
         return f"the observations of all series of {name} are measured together; leave combine out"
+    if kind is HISTOGRAM:
+        return f"the buckets of all series of {name} are summed before they are measured; leave combine out"
     if kind is PERCENTILE and combine in (Combine.MEAN, Combine.SUM):
         return f"a {combine.value} of percentiles is not a percentile ({name}); write combine: max"
     if kind is BOOL and measure.reducer is Reducer.TOTAL and combine in (Combine.MIN, Combine.MEAN):

@@ -41,6 +41,14 @@ kpis:
     expect: {region: [eu, us]}
     objective: {at_most: 500ms}
     no_data: {after: 10s, then: alert}
+  - kpi: checkout_buckets
+    title: Checkout p95 of its buckets
+    indicator: checkout_seconds
+    by: [region]
+    measure: p95 over 10s
+    objective: {at_most: 500ms}
+    no_data: {after: 10s, then: alert}
+    severity: ticket
   - kpi: failed_requests
     title: Failed requests
     indicator: {bad: failures_total, total: requests_total}
@@ -109,6 +117,7 @@ def write_config(folder: Path, prometheus: str, port: int, slack: str, webhook: 
             "unit": "seconds",
             "query": f"histogram_quantile(0.95, {rate})",
         },
+        {"name": "checkout_seconds", "type": "histogram", "unit": "seconds", "query": "checkout_seconds_bucket"},
         {"name": "failures_total", "type": "counter", "query": "failures_total"},
         {"name": "requests_total", "type": "counter", "query": "requests_total"},
         {
@@ -155,11 +164,14 @@ def test_fault_is_told_and_its_end_and_prometheus_sees_both(tmp_path):
         daemon.start().wait_ready()
         eventually(lambda: daemon.kpi("checkout_p95")["verdict"] == "met", 30, what="the latency is fine")
         eventually(lambda: daemon.kpi("failed_requests")["verdict"] == "met", 30, what="no request fails")
+        eventually(lambda: daemon.kpi("checkout_buckets")["verdict"] == "met", 30, what="so are the buckets")
+        assert_same_quantile(prometheus, 'region="eu"')
 
         service.latency["us"], service.failing = 2.0, True
 
         eventually(lambda: told(slack, "Checkout p95", "Breached", "us"), 30, what="Slack hears of the slow region")
         eventually(lambda: told(slack, "Failed requests", "Breached"), 30, what="Slack hears of the failures")
+        eventually(lambda: daemon.kpi("checkout_buckets")["verdict"] == "missed", 30, what="the buckets say it, too")
         breached = 'slo_guard_kpi_breached{kpi="checkout_p95",region="us"} == 1'
         eventually(lambda: prometheus.query(breached), 30, what="Prometheus sees the breach")
         firing = 'slo_guard_alerts{kpi="checkout_p95",severity="page",alertstate="firing"} == 1'
@@ -174,6 +186,14 @@ def test_fault_is_told_and_its_end_and_prometheus_sees_both(tmp_path):
         assert hook.problems == []
         assert daemon.series("burn_alarms")["value"] > 0
         assert_contract(daemon, prometheus)
+
+
+def assert_same_quantile(prometheus: PrometheusServer, region: str) -> None:
+    """Compare the p95 of a region whose requests all take as long: it is the same whenever it is asked for."""
+    ours = f'slo_guard_kpi_value{{kpi="checkout_buckets",{region}}}'
+    theirs = f"histogram_quantile(0.95, sum by (le) (rate(checkout_seconds_bucket{{{region}}}[4s])))"
+    (value,) = eventually(lambda: prometheus.query(ours), 30, what="Prometheus has scraped the value")
+    assert value[1] == pytest.approx(prometheus.query(theirs)[0][1], rel=1e-9)
 
 
 def assert_contract(daemon: Daemon, prometheus: PrometheusServer) -> None:

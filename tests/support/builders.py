@@ -29,6 +29,7 @@ from slo_guard.domain.readings import (
     EventBatch,
     Evidence,
     GaugeFrame,
+    HistogramFrame,
     IndicatorSpec,
     IndicatorType,
     Observation,
@@ -137,6 +138,21 @@ def a_batch(
     series = np.array([index.positions[row[2]] for row in rows], dtype=np.int64)
     at, values = np.array([row[0] for row in rows], float), np.array([row[1] for row in rows], float)
     return Reading(indicator, collector, seen_at, EventBatch(index, series, at, values))
+
+
+def a_histogram(
+    indicator: str,
+    at: float,
+    rows: Mapping[LabelSet, Mapping[float, float]] | Mapping[float, float],
+    *,
+    seen_at: float | None = None,
+) -> Reading:
+    """Return cumulative buckets, count by bound for each series; without series they are those of the one without labels."""
+    by_series = rows if all(isinstance(key, tuple) for key in rows) else {(): rows}
+    bounds = sorted({bound for buckets in by_series.values() for bound in buckets} | {np.inf})
+    counts = np.array([[buckets.get(bound, np.nan) for bound in bounds] for buckets in by_series.values()])
+    frame = HistogramFrame(SeriesIndex.of(by_series), np.array(bounds), counts.reshape(-1, len(bounds)), at)
+    return Reading(indicator, "source", at if seen_at is None else seen_at, frame)
 
 
 def a_sign_off(

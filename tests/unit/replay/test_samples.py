@@ -194,6 +194,27 @@ def test_buckets_of_a_histogram_become_one_row_of_counts(file: Path) -> None:
     np.testing.assert_array_equal(table[(("system", "xai2"),)], [np.nan, 4.0, np.nan])
 
 
+def test_a_bound_counts_once_however_it_is_written(file: Path) -> None:
+    """Two tools write 1 and 1.0; the second must not silently take the place of the first."""
+    text = "timestamp,indicator,value,le\n1783332000,latency,3,1\n1783332000,latency,5,1.0\n1783332000,latency,9,+Inf\n"
+
+    samples = read(file, text, latency="histogram")
+
+    frame = samples.observations[0].observation.frame
+    assert (frame.bounds.tolist(), frame.counts.tolist()) == ([1.0, math.inf], [[3.0, 9.0]])
+    assert samples.duplicates == 1
+
+
+def test_a_histogram_without_an_end_is_named(file: Path) -> None:
+    """No quantile can be told of it: whoever wrote the file must hear so."""
+    text = "timestamp,indicator,value,le,system\n1783332000,latency,3,1,fs\n1783332060,latency,3,1,fs\n"
+
+    (notice,) = read(file, text, latency="histogram").notices
+
+    assert notice.startswith("1 histograms have no bucket for +Inf")
+    assert "latency{system=fs}" in notice
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [
@@ -281,6 +302,13 @@ def test_a_bucket_without_a_bound_is_refused(file: Path) -> None:
     """A histogram's total row without le would be taken for a bucket."""
     with pytest.raises(SamplesError, match="write it as the label le"):
         read(file, "timestamp,indicator,value\n1783332000,latency,3\n", latency="histogram")
+
+
+@pytest.mark.parametrize("bound", ["wide", "NaN", "-Inf"])
+def test_a_bound_that_no_value_is_at_most_is_refused(file: Path, bound: str) -> None:
+    """Nothing could be in such a bucket."""
+    with pytest.raises(SamplesError, match="is not a number; write one such as"):
+        read(file, f"timestamp,indicator,value,le\n1783332000,latency,3,{bound}\n", latency="histogram")
 
 
 def test_files_that_cannot_be_read_at_all_say_so(tmp_path: Path) -> None:
