@@ -13,7 +13,7 @@ import structlog
 
 from slo_guard.clock import to_unix
 from slo_guard.collect.future import without_future
-from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
+from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.builtin import collector_up_reading
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import NotToldReason, Route
@@ -153,11 +153,7 @@ def _standing(store: Store, kpis: Sequence[KPI]) -> list[Transition]:
     """Return the transitions by which the alerts of ``kpis`` fired, with the severity that those give them now."""
     rules = {(kpi.sprint, kpi.id): kpi for kpi in kpis}
     found = ((each, rules.get((each.key.sprint, each.key.kpi))) for each in store.firing_transitions())
-    return [
-        replace(each, severity=kpi.severity if each.key.kind is AlertKind.BREACH else kpi.warn_severity)
-        for each, kpi in found
-        if kpi is not None
-    ]
+    return [replace(each, severity=each.key.slot.severity(kpi)) for each, kpi in found if kpi is not None]
 
 
 def deliver_once(
@@ -204,4 +200,5 @@ def _joined(older: EvaluationRecord, newer: EvaluationRecord) -> EvaluationRecor
         evaluated=tuple(dict.fromkeys((*older.evaluated, *newer.evaluated))),
         closed={**older.closed, **newer.closed},
         finals=(*older.finals, *newer.finals),
+        own_readings=(*older.own_readings, *newer.own_readings),
     )

@@ -178,6 +178,11 @@ def format_duration(seconds: float) -> str:
     return sign + " ".join(named[:2])
 
 
+def window_text(seconds: float) -> str:
+    """Return a window as rule files and labels have it: ``5m``, ``1h30m``, ``3d``; a day is ``24h``."""
+    return "24h" if seconds == 86400 else format_duration(seconds).replace(" ", "")
+
+
 def _scaled(written: str, factor: float) -> Decimal:
     """Multiply what is written exactly: 0.07% is the float nearest to 0.0007, as 0.0007 and 7/10000 are."""
     if not float(written):

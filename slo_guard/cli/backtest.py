@@ -105,7 +105,7 @@ def _print_table(transitions: Sequence[Transition], start: float, end: float) ->
             iso(transition.at),
             transition.key.kpi,
             Text(", ".join(f"{name}={value}" for name, value in transition.key.labels)),
-            f"{transition.key.kind.value}, {transition.severity.value}",
+            f"{transition.key.kind.value} {transition.key.tier}".strip() + f", {transition.severity.value}",
             transition.from_state.label,
             Text(transition.to_state.label, style=_STYLES[transition.to_state]),
             format_value(transition.value, transition.unit),

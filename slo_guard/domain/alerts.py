@@ -8,27 +8,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
-from slo_guard.domain.kpi import Severity
+from slo_guard.domain.kpi import KPI, Severity
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 
 
 class AlertKind(StrEnum):
-    """A breach (``missed`` or ``no_data``), or the quieter alert that ``at_risk`` raises."""
+    """A breach (``missed``, ``no_data``), the quieter alert that ``at_risk`` raises, or an error budget that burns."""
 
     BREACH = "breach"
     RISK = "risk"
+    BURN = "burn"
+
+
+class AlertSlot(NamedTuple):
+    """One of the alerts that each series of a KPI may have; burn alerts have a ``tier``: ``1h/5m``."""
+
+    kind: AlertKind
+    tier: str = ""
+
+    def severity(self, kpi: KPI) -> Severity:
+        """Return how loud the alert of ``kpi`` is."""
+        match self.kind:
+            case AlertKind.BREACH:
+                return kpi.severity
+            case AlertKind.RISK:
+                return kpi.warn_severity
+        pair = kpi.burn_pair(self.tier)
+        return pair.severity if pair is not None else kpi.severity
+
+
+BREACH, RISK = AlertSlot(AlertKind.BREACH), AlertSlot(AlertKind.RISK)
 
 
 @dataclass(frozen=True, slots=True)
 class AlertKey:
-    """What makes an alert one alert: sprint, KPI, ``by`` labels and kind."""
+    """What makes an alert one alert: sprint, KPI, ``by`` labels, kind, and of burn alerts the tier."""
 
     sprint: str
     kpi: str
     labels: LabelSet
     kind: AlertKind = AlertKind.BREACH
+    tier: str = ""
+
+    @property
+    def slot(self) -> AlertSlot:
+        """Which of the series' alerts it is."""
+        return AlertSlot(self.kind, self.tier)
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,6 +219,62 @@ class Severity(StrEnum):
     NONE = "none"
 
 
+class BudgetMethod(StrEnum):
+    """What an error budget counts: single events, or slices of time that were good or bad as a whole."""
+
+    OCCURRENCES = "occurrences"
+    TIMESLICES = "timeslices"
+
+
+@dataclass(frozen=True, slots=True)
+class BurnPair:
+    """One tier of burn alerts: it fires while the burn rate over both windows is above ``factor``, strictly.
+
+    ``text`` names the tier: ``1h/5m``. A tier of severity ``none`` is measured and raises no alert.
+    """
+
+    long_seconds: float
+    short_seconds: float
+    factor: float
+    severity: Severity
+    text: str
+
+    @property
+    def limit(self) -> str:
+        """The tier as an objective reads: ``burn rate at most 14.4 over 1h and 5m``."""
+        long, _, short = self.text.partition("/")
+        return f"burn rate at most {self.factor:g} over {long} and {short}"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBudget:
+    """What of a ratio may go wrong over ``window`` (the sprint, or a duration), and the burn alerts on it.
+
+    ``allowed``: the share that may be bad, 0 to 1. ``slice_good``: for time slices of ``slice_seconds``, the share of
+    good events from which a slice is good. ``min_total``: with fewer events in its long window no tier fires.
+    """
+
+    window: Window
+    window_text: str
+    allowed: float
+    method: BudgetMethod = BudgetMethod.OCCURRENCES
+    slice_seconds: float = 60.0
+    slice_good: float = 0.0
+    burn_alerts: tuple[BurnPair, ...] = ()
+    min_total: float = 0.0
+
+    @property
+    def burn_windows(self) -> tuple[float, ...]:
+        """The windows of all tiers in seconds, each once, ascending."""
+        return tuple(sorted({each for pair in self.burn_alerts for each in (pair.long_seconds, pair.short_seconds)}))
+
+    def length_seconds(self, sprint: Sprint) -> float:
+        """Return how long the budget's window is as a whole."""
+        if self.window.seconds is not None:
+            return self.window.seconds
+        return sprint.end_at - sprint.start_at
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where in the rule files a KPI stands."""
@@ -276,6 +332,8 @@ class KPI:
     drift: Drift | None = None
     when: When | None = None
     exclude: tuple[Exclusion, ...] = ()
+    error_budget: ErrorBudget | None = None
+    cross_check: Selection | None = None
     interval_seconds: float = 60.0
     runbook_url: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -289,8 +347,15 @@ class KPI:
                 names = [selection.indicator]
             case RatioPair(part=one, total=other) | Quotient(of=one, to=other):
                 names = [one.indicator, other.indicator]
+        if self.cross_check is not None:
+            names.append(self.cross_check.indicator)
         names += [expected.labels_of for expected in self.expect if expected.labels_of]
         return tuple(dict.fromkeys(names))
+
+    def burn_pair(self, tier: str) -> BurnPair | None:
+        """Return the tier of burn alerts of that name."""
+        pairs = self.error_budget.burn_alerts if self.error_budget is not None else ()
+        return next((pair for pair in pairs if pair.text == tier), None)
 
     @property
     def closes_with_sprint(self) -> bool:

@@ -64,8 +64,8 @@ class Notification:
 
     ``key`` is the idempotency key: equal for every attempt at the same message, different otherwise.
     ``group`` names the conversation that the message belongs to (one KPI's alerts at one receiver).
-    ``transitions`` are the numbers of the transitions that it tells. ``unlisted_firing`` and ``unlisted_ended``
-    count the series beyond those that ``series`` lists.
+    ``tier`` names the one of burn alerts. ``transitions`` are the numbers of the transitions that it tells.
+    ``unlisted_firing`` and ``unlisted_ended`` count the series beyond those that ``series`` lists.
     """
 
     key: str
@@ -76,6 +76,7 @@ class Notification:
     sprint: str
     kpi: str
     kind: AlertKind
+    tier: str = ""
     severity: Severity
     lane: str
     title: str

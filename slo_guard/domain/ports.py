@@ -12,7 +12,7 @@ from typing import Protocol
 
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
-from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, IntArray, Observation
+from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, IntArray, Observation, Reading
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.domain.verdicts import CodeArray, Outlook
 
@@ -121,7 +121,8 @@ class EvaluationRecord:
 
     ``alerts``: those that changed; None for an alert that ended. ``reading_cursor``: the id of the last
     observation taken in. ``evaluated``: the (sprint, KPI) pairs that were judged. ``closed``: the sprints that
-    closed, each with the end at which it did; ``finals``: the KPIs that are judged no more.
+    closed, each with the end at which it did; ``finals``: the KPIs that are judged no more;
+    ``own_readings``: the built-in indicators, stored behind all readings so far.
     """
 
     at: float
@@ -133,6 +134,7 @@ class EvaluationRecord:
     evaluated: tuple[tuple[str, str], ...] = ()
     closed: Mapping[str, float] = field(default_factory=dict)
     finals: tuple[FinalVerdicts, ...] = ()
+    own_readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

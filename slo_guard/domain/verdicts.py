@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from slo_guard.domain.budget_words import budget_words
+from slo_guard.domain.budgets import BudgetFrame, SeriesBudget
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.series import LabelSet, SeriesIndex
@@ -81,6 +83,7 @@ class Reason(StrEnum):
     BUCKETS_INCOMPLETE = "buckets_incomplete"
     SPRINT_CLOSED = "sprint_closed"
     CARRIED_OVER = "carried_over"
+    BURNING = "burning"
 
     @property
     def sentence(self) -> str:
@@ -133,6 +136,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.BUCKETS_INCOMPLETE: "data error: the histogram has no bucket for +Inf, or no other than that",
     Reason.SPRINT_CLOSED: "the sprint is over",
     Reason.CARRIED_OVER: "goes on in the sprint that follows",
+    Reason.BURNING: "the error budget burns faster than the alarm allows, over the long window and the short one",
 }
 
 REASONS: tuple[Reason, ...] = tuple(Reason)
@@ -161,7 +165,7 @@ class Outlook:
     ``line``: where its pace wants it to be now; ``forecast``: its value at the due time at the present pace; ``left``:
     how much of a limit is not used up (negative beyond it); ``attainable``: whether a limit can still be kept;
     ``crosses_in``: seconds until its trend crosses the objective, infinite where it leads away; ``raw``: its value
-    with the excluded stretches of time.
+    with the excluded stretches of time; ``cross``: what the indicator that it is checked against comes to.
     """
 
     line: FloatArray | None = None
@@ -170,6 +174,7 @@ class Outlook:
     attainable: BoolArray | None = None
     crosses_in: FloatArray | None = None
     raw: FloatArray | None = None
+    cross: FloatArray | None = None
 
     def take(self, groups: IntArray) -> Outlook:
         """Return the outlook of some of the series."""
@@ -177,14 +182,14 @@ class Outlook:
 
     def row(self, position: int) -> SeriesOutlook:
         """Return one series' outlook as an object."""
-        line, forecast, left, _, crosses_in, raw = (
+        line, forecast, left, _, crosses_in, raw, cross = (
             None if each is None else _number(each[position]) for each in self._columns()
         )
         attainable = None if self.attainable is None else bool(self.attainable[position])
-        return SeriesOutlook(line, forecast, left, attainable, crosses_in, raw)
+        return SeriesOutlook(line, forecast, left, attainable, crosses_in, raw, cross)
 
     def _columns(self) -> tuple[Any, ...]:
-        return self.line, self.forecast, self.left, self.attainable, self.crosses_in, self.raw
+        return self.line, self.forecast, self.left, self.attainable, self.crosses_in, self.raw, self.cross
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +202,7 @@ class SeriesOutlook:
     attainable: bool | None = None
     crosses_in: float | None = None
     raw: float | None = None
+    cross: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +215,8 @@ class VerdictFrame:
     denominator of a ratio, NaN elsewhere; ``since``: when the verdict last changed (Unix seconds);
     ``alert_state``: codes of :class:`AlertState` of the breach alert; ``alert_since``: since when, NaN if inactive.
     ``window_start`` is None for ``last``. ``note`` says more of the rows' reasons where there is more to say
-    (a source's error message, by row). ``final``: the sprint is over, and these verdicts change no more.
+    (a source's error message, by row). ``budget``: of a KPI with an error budget.
+    ``final``: the sprint is over, and these verdicts change no more.
     """
 
     kpi: KPI
@@ -228,6 +235,7 @@ class VerdictFrame:
     window_end: float
     notes: dict[int, str]
     outlook: Outlook | None = None
+    budget: BudgetFrame | None = None
     final: bool = False
 
     @property
@@ -240,6 +248,12 @@ class VerdictFrame:
         tally = np.bincount(self.verdict, minlength=len(Verdict))
         return {verdict: int(tally[verdict]) for verdict in sorted(Verdict, reverse=True) if tally[verdict]}
 
+    def note(self, position: int) -> str | None:
+        """Return what more there is to say of one series, its error budget included."""
+        said = self.notes.get(position, "")
+        budget = "" if self.budget is None else budget_words(self.budget.row(position))
+        return "; ".join(part for part in (said, budget) if part) or None
+
     def row(self, position: int) -> SeriesVerdict:
         """Return one series' verdict as an object."""
         return SeriesVerdict(
@@ -249,7 +263,7 @@ class VerdictFrame:
             value=_number(self.value[position]),
             verdict=Verdict(int(self.verdict[position])),
             reason=REASONS[int(self.reason[position])],
-            note=self.notes.get(position),
+            note=self.note(position),
             samples=int(self.samples[position]),
             coverage=_number(self.coverage[position]),
             total=_number(self.total[position]),
@@ -259,6 +273,7 @@ class VerdictFrame:
             window_start=self.window_start,
             window_end=self.window_end,
             outlook=None if self.outlook is None else self.outlook.row(position),
+            budget=None if self.budget is None else self.budget.row(position),
         )
 
 
@@ -282,6 +297,7 @@ class SeriesVerdict:
     window_start: float | None
     window_end: float
     outlook: SeriesOutlook | None = None
+    budget: SeriesBudget | None = None
 
 
 def _number(value: Any) -> float | None:

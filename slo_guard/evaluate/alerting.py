@@ -193,6 +193,16 @@ def condition_of(
     return Condition(condition.holds & ~unknown, condition.at_once & ~unknown, condition.frozen | unknown)
 
 
+def burn_condition(kpi: KPI, verdict: CodeArray, burning: BoolArray, *, unknown: BoolArray | None = None) -> Condition:
+    """Return what drives the burn alerts of one tier: while data is missing nobody knows whether it still burns."""
+    frozen = np.zeros(len(verdict), dtype=bool)
+    if kpi.no_data.then is not NoDataThen.OK:
+        frozen = verdict == Verdict.NO_DATA
+    if unknown is not None:
+        frozen = frozen | unknown
+    return Condition(burning & ~frozen, np.zeros(len(verdict), dtype=bool), frozen)
+
+
 def _condition(
     kind: AlertKind,
     kpi: KPI,

@@ -90,10 +90,10 @@ def final_verdict(frame: VerdictFrame) -> FinalVerdict:
 def end_alerts(track: KpiTrack, frame: VerdictFrame, ledger: Ledger) -> None:
     """End what pends or fires of a KPI whose sprint is over, as of ``frame``."""
     kpi = track.kpi
-    for kind, alerts in track.alerts.items():
+    for slot, alerts in track.alerts.items():
         for group in np.flatnonzero(alerts.state):
             labels = track.groups.labels[group]
-            alert = alerts.alert(int(group), AlertKey(kpi.sprint, kpi.id, labels, kind), Reason.SPRINT_CLOSED)
+            alert = alerts.alert(int(group), AlertKey(kpi.sprint, kpi.id, labels, *slot), Reason.SPRINT_CLOSED)
             assert alert is not None
             ledger.end(kpi, _as_judged(alert, frame), Reason.SPRINT_CLOSED, frame.at)
         alerts.end(alerts.state > 0)

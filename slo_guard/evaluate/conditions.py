@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.verdicts import REASON_CODE, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate.tracks import KpiTrack
@@ -78,13 +79,20 @@ class Conditions:
 
 
 def in_order_of_conditions(kpis: Iterable[KPI]) -> tuple[KPI, ...]:
-    """Return ``kpis`` in their order, but each behind the KPI that it depends on."""
+    """Return ``kpis`` in their order, but each behind those that it depends on.
+
+    What reads the burn alarms depends on all that have an error budget.
+    """
     ordered: dict[Key, KPI] = {}
     by_key = {(kpi.sprint, kpi.id): kpi for kpi in kpis}
 
     def place(kpi: KPI) -> None:
         if (kpi.sprint, kpi.id) in ordered:
             return
+        if BURN_ALARM in kpi.indicators:
+            for other in by_key.values():
+                if other.error_budget is not None and other.sprint == kpi.sprint:
+                    place(other)
         if kpi.when is not None and (kpi.sprint, kpi.when.kpi) in by_key:
             place(by_key[kpi.sprint, kpi.when.kpi])
         ordered[kpi.sprint, kpi.id] = kpi

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 
-from slo_guard.domain.alerts import AlertKind, Transition
+from slo_guard.domain.alerts import BREACH, Transition
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.domain.kpi import KPI, Plan, Sprint
 from slo_guard.domain.ports import EvaluationRecord, StoredObservation, VerdictChanges, VerdictMemory
+from slo_guard.domain.readings import Reading
 from slo_guard.domain.sprints import is_succeeded
-from slo_guard.domain.verdicts import Reason, VerdictFrame
+from slo_guard.domain.verdicts import REASON_CODE, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate.closing import end_alerts, final_frame, final_verdict, hand_over, kept_frame
 from slo_guard.evaluate.conditions import Conditions
 from slo_guard.evaluate.ledger import Ledger, kpi_of
 from slo_guard.evaluate.state import EvaluationState
 from slo_guard.evaluate.stepping import step_alerts
-from slo_guard.evaluate.tracks import KpiTrack
+from slo_guard.evaluate.tracks import KpiTrack, longest_wait_seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +29,8 @@ class Evaluation:
     """What one evaluation found.
 
     ``verdicts``: a frame for each KPI judged, in rule order, and for each that was due and is final; ``record``: what
-    is to be made durable; ``skipped``: ``now`` was not later than the last evaluation, and nothing was done.
+    is to be made durable; ``skipped``: ``now`` was not later than the last evaluation, and nothing was done;
+    ``burn_alarm_seconds``: for how long burn alarms have sounded, by sprint.
     """
 
     verdicts: tuple[VerdictFrame, ...]
@@ -35,6 +38,7 @@ class Evaluation:
     state: EvaluationState
     record: EvaluationRecord
     skipped: bool = False
+    burn_alarm_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate(
@@ -66,7 +70,10 @@ def evaluate(
         if is_succeeded(sprint, plan.sprints.values(), at):
             hand_over(plan, sprint, state.tracks, run.ledger, at)
     for kpi in state.in_order(plan.judged_now):
+        if BURN_ALARM in kpi.indicators:
+            run.sound_burn_alarms(at)
         run.judge_due(kpi)
+    run.sound_burn_alarms(at)
     if state.rules_changed:
         run.end_alerts_without_rule()
         state.rules_changed = False
@@ -89,6 +96,8 @@ class _Run:
         self._evaluated: list[tuple[str, str]] = []
         self._closed: dict[str, float] = {}
         self._finals: list[VerdictFrame] = []
+        self._own: list[Reading] = []
+        self._sounded: set[tuple[str, float]] = set()
 
     def close(self, sprint: Sprint) -> None:
         """Close a sprint: freeze the KPIs that end with it, judged once more, and say how all of them stand.
@@ -98,9 +107,26 @@ class _Run:
         """
         kpis = [kpi for kpi in self._state.kpis if kpi.sprint == sprint.id]
         if any(self._state.tracks[sprint.id, kpi.id].was_watched for kpi in kpis):
-            ends = {kpi.id: self._last_look(kpi, sprint.end_at) for kpi in self._state.in_order(kpis)}
+            ends = {}
+            for kpi in self._state.in_order(kpis):
+                if BURN_ALARM in kpi.indicators:
+                    self.sound_burn_alarms(sprint.end_at, sprint.id)
+                ends[kpi.id] = self._last_look(kpi, sprint.end_at)
             self.ledger.add_close(sprint, (final_verdict(ends[kpi.id]) for kpi in kpis))
         self._closed[sprint.id] = self._state.closed[sprint.id] = sprint.end_at
+
+    def sound_burn_alarms(self, at: float, sprint: str | None = None) -> None:
+        """Take in whether burn alarms sound at ``at`` (of one sprint, or of all), once their KPIs were judged."""
+        for alarm in self._state.burn_alarms.values():
+            name = alarm.sprint.id
+            if sprint not in (None, name) or at > alarm.sprint.end_at or (name, at) in self._sounded:
+                continue
+            if sprint is None and not any((kpi.sprint, kpi.id) in self._frames for kpi in alarm.kpis):
+                continue
+            self._sounded.add((name, at))
+            reading = alarm.reading(self._state.tracks, at)
+            self._state.take_own(reading, name)
+            self._own.append(reading)
 
     def finish_quietly(self, sprint: Sprint) -> None:
         """Judge the KPIs of a closed sprint that were not there when it closed, once they can be; nothing fires."""
@@ -146,10 +172,12 @@ class _Run:
             evaluated=tuple(self._evaluated),
             closed=self._closed,
             finals=tuple(map(kept_frame, self._finals)),
+            own_readings=tuple(self._own),
         )
         found = ((kpi.sprint, kpi.id) for kpi in self._state.kpis)
         verdicts = tuple(self._frames[key] for key in found if key in self._frames and not self._state.is_left(key))
-        return Evaluation(verdicts, transitions, self._state, record)
+        alarms = {name: alarm.seconds(self._now) for name, alarm in self._state.burn_alarms.items()}
+        return Evaluation(verdicts, transitions, self._state, record, burn_alarm_seconds=alarms)
 
     def _last_look(self, kpi: KPI, end: float) -> VerdictFrame:
         """Return how a KPI stands at the ``end`` of its sprint; freeze it if it ends with the sprint."""
@@ -165,15 +193,17 @@ class _Run:
 
     def _judge(self, track: KpiTrack, at: float) -> None:
         kpi, last = track.kpi, track.evaluated_at
-        if last is not None and at - last > _longest_wait_seconds(kpi):
+        if last is not None and at - last > longest_wait_seconds(kpi):
             for alerts in track.alerts.values():
                 alerts.restart_pending(at)
         judged = track.judge(at, self._conditions.ruling(kpi, at))
         self._conditions.note(judged.frame)
         step_alerts(track, judged, at, self.ledger)
-        breach = track.alerts[AlertKind.BREACH]
+        breach = track.alerts[BREACH]
         state = breach.state[judged.groups]
         since = np.where(state > 0, breach.active_at[judged.groups], np.nan)
+        unseen = (judged.frame.verdict == Verdict.NO_DATA) | (judged.frame.reason == _CONDITION_UNKNOWN)
+        track.burn_seen = not bool(unseen.any())
         self._show(replace(judged.frame, alert_state=state, alert_since=since))
         track.evaluated_at = at
         self._evaluated.append((kpi.sprint, kpi.id))
@@ -191,13 +221,10 @@ class _Run:
         self._frames[frame.kpi.sprint, frame.kpi.id] = frame
 
     def _awaits(self, kpi: KPI) -> bool:
-        return not self._state.awaiting.isdisjoint(kpi.indicators)
+        if not self._state.awaiting.isdisjoint(kpi.indicators):
+            return True
+        alarm = self._state.burn_alarms.get(kpi.sprint) if BURN_ALARM in kpi.indicators else None
+        return alarm is not None and any(self._awaits(each) for each in alarm.kpis)
 
 
-_OBSERVED_INTERVALS = 1.5
-"""So many intervals apart evaluations may be, by a late start or a moved grid, and have left none out."""
-
-
-def _longest_wait_seconds(kpi: KPI) -> float:
-    """Return the longest time between two evaluations that counts as observed: a slow rule is not an outage."""
-    return max(kpi.no_data.after_seconds, _OBSERVED_INTERVALS * kpi.interval_seconds)
+_CONDITION_UNKNOWN = REASON_CODE[Reason.CONDITION_UNKNOWN]

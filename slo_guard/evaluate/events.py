@@ -14,11 +14,15 @@ _ROOM = 1024
 class EventBuffer:
     """The events of one selection as columns in ascending time, each in its row of the table.
 
-    What comes late is taken into its place. Windows (start, now] whose start never goes back: what lies before is
-    dropped once it is the greater part, so that an event is moved a constant number of times.
+    What comes late is taken into its place. Windows (start, now] whose start never goes back: what lies before, and
+    is older than ``keep_seconds``, is dropped once it is the greater part, so that an event is moved a constant number
+    of times.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_seconds: float = 0.0) -> None:
+        self._keep = keep_seconds
+        self.changed_from = np.inf
+        """The earliest event that came since this was last set to infinity."""
         self._at: FloatArray = np.empty(_ROOM)
         self._value: FloatArray = np.empty(_ROOM)
         self._row: IntArray = np.empty(_ROOM, dtype=np.int64)
@@ -37,6 +41,7 @@ class EventBuffer:
         """Take in events in any order; all arrays have the shape (events,)."""
         if not len(at):
             return
+        self.changed_from = min(self.changed_from, float(at.min()))
         self._make_room(len(at))
         begin = self._first + int(np.searchsorted(self._at[self._first : self._end], at.min(), side="right"))
         new = slice(self._end, self._end + len(at))
@@ -70,8 +75,9 @@ class EventBuffer:
                 self._found = asked, (self._ranked.quantile(measure.quantile), self._ranked.sizes)
             else:
                 self._found = asked, self._added_up(measure.reducer, slice(low, high), group_of, count)
-            if low - self._first > max(_ROOM, len(self) // 2):
-                self._first = low
+            unused = self._places(min(start, now - self._keep), now)[0]
+            if unused - self._first > max(_ROOM, len(self) // 2):
+                self._first = unused
         return self._found[1]
 
     def _rank(self, start: float, now: float, group_of: IntArray, count: int) -> None:
@@ -95,6 +101,23 @@ class EventBuffer:
         if reducer is Reducer.COUNT:
             return counts.astype(np.float64), counts
         return np.bincount(groups, weights=self._value[window], minlength=count).astype(np.float64), counts
+
+    def sums(self, starts: FloatArray, ends: FloatArray, group_of: IntArray, count: int) -> FloatArray:
+        """Return the sum of the values in each of the windows (start, end] by group, shape (windows, count)."""
+        times = self._at[self._first : self._end]
+        lows = self._first + np.searchsorted(times, starts, side="right")
+        highs = self._first + np.searchsorted(times, ends, side="right")
+        found = np.zeros((len(starts), count))
+        for window, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
+            if low < high:
+                inside = slice(low, high)
+                found[window] = np.bincount(group_of[self._row[inside]], weights=self._value[inside], minlength=count)
+        return found
+
+    @property
+    def first_at(self) -> float | None:
+        """The earliest event that is kept."""
+        return float(self._at[self._first]) if len(self) else None
 
     def _places(self, start: float, now: float) -> tuple[int, int]:
         low, high = np.searchsorted(self._at[self._first : self._end], [start, now], side="right")

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from slo_guard.domain.readings import BoolArray, FloatArray
+from slo_guard.evaluate.recent import RecentSamples, gained_between, with_entry
+from slo_guard.evaluate.trailing import TrailingSums
 from slo_guard.evaluate.windows import Counted, Origin
 
 
@@ -76,6 +78,29 @@ class Edges:
             positions = [*range(max(0, before - 1), before), *newest]
         for position in positions:
             self.push(float(times[position]), *(column[position] for column in columns))
+
+    def correct(self, at: float, until: float, row: int, within: float, after: float) -> None:
+        """Add to one row what came late: ``within`` from ``at`` on, and ``after`` more from ``until`` on.
+
+        The first column holds what is added up, a second one when a row was seen last.
+        """
+        for place, point in enumerate(self._points):
+            if point.at >= at and row < len(point.columns[0]):
+                more = within + (after if point.at >= until else 0.0)
+                columns = [with_entry(point.columns[0], row, point.columns[0][row] + more), *point.columns[1:]]
+                if len(columns) > 1 and point.at < until:
+                    columns[1] = with_entry(columns[1], row, at)
+                self._points[place] = Point(point.at, tuple(columns))
+
+    def insert(self, at: float, row: int, *entries: float) -> None:
+        """Keep a point at ``at`` where a window may begin: as the one before it, with a row's ``entries`` anew."""
+        if self._origin is not None and not self._origin.recurs and at > self._origin.start_of(at):
+            return
+        place = sum(point.at <= at for point in self._points)
+        if place == 0 or row >= len(self._points[place - 1].columns[0]):
+            return
+        before = zip(self._points[place - 1].columns, entries, strict=True)
+        self._points.insert(place, Point(at, tuple(with_entry(column, row, entry) for column, entry in before)))
 
     def at_start(self, start: float) -> Point | None:
         """Return the last point at or before ``start`` and drop the older ones; None if there is none."""
@@ -173,13 +198,23 @@ class Counter:
     """Counters with resets taken out: an ever-growing total per row that begins at its first sample's value.
 
     A drop is a reset and adds the new value, as Prometheus's ``increase`` has it; nothing is extrapolated. From a
-    sample to the next one of its row nothing is counted if any time between them is excluded.
+    sample to the next one of its row nothing is counted if any time between them is excluded. ``trailing`` is given
+    all that rows gain. One that ``recalls`` its last samples takes late ones into their place.
     """
 
-    def __init__(self, origin: Origin | None, counted: Counted | None = None) -> None:
+    def __init__(
+        self,
+        origin: Origin | None,
+        counted: Counted | None = None,
+        trailing: TrailingSums | None = None,
+        *,
+        recalls: bool = False,
+    ) -> None:
         self._origin = origin
         self._counted = counted or None
         self._edges = Edges(origin)
+        self.trailing = trailing
+        self._recent = RecentSamples() if recalls else None
         self._first_of = -np.inf
         self._at = -np.inf
         self.total: FloatArray = np.zeros(0)
@@ -206,6 +241,9 @@ class Counter:
             if born is not None and self._counted.touches(self._at, at):
                 begins = np.where(born, 0.0, values)
         self._at = at
+        if self.trailing is not None:
+            gained = np.where(present & ~new, step, 0.0)
+            self.trailing.add(at, gained if born is None else np.where(born, begins, gained), self._seen_at)
         self.total = np.where(new, begins, np.where(present, self.total + step, self.total))
         self._raw = np.where(present, values, self._raw)
         self._seen_at = np.where(present, at, self._seen_at)
@@ -213,6 +251,8 @@ class Counter:
             self._born_at = np.where(born, at, self._born_at)
         self._note_first(at, present, lambda _start: self.total)
         self._edges.push(at, self.total, self._seen_at)
+        if self._recent is not None:
+            self._recent.add(at, self._raw, self._seen_at)
 
     def add_run(self, times: FloatArray, values: FloatArray, present: BoolArray) -> None:
         """Do :meth:`add` for each of ``times``: rows ``present`` have a value in each, and had one before.
@@ -222,13 +262,44 @@ class Counter:
         before = np.concatenate([self._raw[None, :], values[:-1]])
         steps = np.where(present, np.where(values < before, values, values - before), 0.0)
         totals = np.cumsum(np.concatenate([self.total[None, :], steps]), axis=0)[1:]
+        if self.trailing is not None:
+            self.trailing.add_run(times, steps, self._seen_at)
         seen = np.where(present, times[:, None], self._seen_at)
         self._note_first(
             float(times[-1]), present, lambda start: totals[int(np.searchsorted(times, start, side="right"))]
         )
         self._edges.push_run(times, totals, seen)
+        if self._recent is not None:
+            for place in range(len(times)):
+                self._recent.add(float(times[place]), np.where(present, values[place], self._raw), seen[place])
         self.total, self._seen_at = totals[-1], seen[-1]
         self._raw = np.where(present, values[-1], self._raw)
+
+    def take_late(self, at: float, row: int, value: float) -> bool:
+        """Take one row's sample into its place between those that are there; returns whether that could be done."""
+        around = self._recent.around(row, at) if self._recent is not None else None
+        if around is None or (self._counted is not None and self._counted.touches(around.before_at, around.after_at)):
+            return False
+        assert self._recent is not None
+        to_next, born = gained_between(value, around.after), bool(self._born_at[row] == around.after_at)
+        if around.before is not None:
+            within = gained_between(around.before, value)
+            after = to_next - gained_between(around.before, around.after)
+            total_then = float(self.total[row]) - around.gained + within
+        else:  # the row's first sample from now on: the total begins with it
+            within, after, total_then = value, to_next - around.after, value
+        self._edges.correct(at, around.after_at, row, within, after)
+        self._edges.insert(at, row, total_then, at)
+        self.total = with_entry(self.total, row, self.total[row] + within + after)
+        if self._origin is not None and around.before_at <= self._first_of < at:
+            self._first_inside = with_entry(self._first_inside, row, total_then)
+        if self.trailing is not None:
+            counts_from_zero = around.before is not None or born
+            self.trailing.correct(at, row, around.after_at, *((within, after) if counts_from_zero else (0.0, to_next)))
+        if born:
+            self._born_at = with_entry(self._born_at, row, at)
+        self._recent.take(row, at, value)
+        return True
 
     def _note_first(self, at: float, present: BoolArray, first_after: Callable[[float], FloatArray]) -> None:
         """Note the first totals inside the window that holds ``at``, of the rows that have none yet."""
@@ -295,6 +366,11 @@ class SampleCount:
         """Count a frame's present rows."""
         self._count = grown(self._count, len(present), 0.0) + present
         self._edges.push(at, self._count)
+
+    def take_late(self, at: float, row: int) -> None:
+        """Count a sample of one row that comes late, at its own time."""
+        self._edges.correct(at, at, row, 1.0, 0.0)
+        self._count = with_entry(self._count, row, self._count[row] + 1.0)
 
     def add_run(self, times: FloatArray, present: BoolArray) -> None:
         """Do :meth:`add` for each of ``times``, in all of which the same rows are present."""

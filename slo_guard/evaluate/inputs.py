@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.domain.kpi import KPI, Combine, RatioPair, Reducer, Selection
 from slo_guard.domain.readings import (
     BoolArray,
@@ -16,6 +17,7 @@ from slo_guard.domain.readings import (
     GaugeFrame,
     HistogramFrame,
     IndicatorType,
+    IntArray,
     Observation,
 )
 from slo_guard.evaluate.alike import WORTH_A_STRETCH, SampleFrame, are_alike, most_in_a_stretch, whole_frame
@@ -24,9 +26,11 @@ from slo_guard.evaluate.histograms import BucketBuffer, totals_of
 from slo_guard.evaluate.history import Aggregator, Counter, HeldTime, Level, SampleCount, grown
 from slo_guard.evaluate.rows import Folding, Groups, Listing, SeriesRows
 from slo_guard.evaluate.signed import Said
+from slo_guard.evaluate.trailing import TrailingSums
 from slo_guard.evaluate.trend import Trail
 from slo_guard.evaluate.windows import Counted, Origin, OwedOrigin, SprintOrigin, window_start
 
+_MOST_LATE = 1000
 _UFUNCS = {Reducer.MIN: np.fmin, Reducer.MAX: np.fmax, Reducer.MEAN: np.add}
 
 
@@ -38,6 +42,8 @@ class Input:
     while an earlier frame is still fresh: then the source had said that there was nothing. A sample that comes
     behind newer ones of other rows counts in windows from the newest time known, and one of a source whose clock is
     ahead from when it was seen; its age is by its own.
+
+    ``taken_late`` counts by group the late samples of a ratio that were taken into their places since it was emptied.
 
     ``observed`` counts the time for which each row's samples were fresh; its row 0 is the source itself.
     ``true_time`` counts the time during which each *unit* (a group, or a row where rows are summed) was true: each
@@ -55,17 +61,22 @@ class Input:
         sprint_start: float = -np.inf,
         *,
         counted: Counted | None = None,
+        reach_seconds: float = 0.0,
+        trailing: TrailingSums | None = None,
     ) -> None:
         reducer = kpi.measure.reducer
         windowed = kpi.measure.window is not None
         self._is_histogram = kpi.type is IndicatorType.HISTOGRAM
-        counts = (
+        observes = not self._is_histogram and (
+            reducer in (Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE)
+            or (reducer is Reducer.RATIO and kpi.type is IndicatorType.EVENT)
+        )
+        counts = not observes and (
             reducer in (Reducer.INCREASE, Reducer.RATE, Reducer.RATIO)
             or (reducer is Reducer.TOTAL and kpi.type is IndicatorType.COUNTER)
             or (reducer is Reducer.COUNT and self._is_histogram)
         )
         times = reducer is Reducer.TOTAL and not counts
-        observes = reducer in (Reducer.SUM, Reducer.COUNT, Reducer.QUANTILE) and not self._is_histogram
         runs_down = kpi.pace is not None and reducer is Reducer.LAST
         self.kpi = kpi
         self.selection = selection
@@ -79,10 +90,14 @@ class Input:
         self.evidence: Evidence | None = None
         self.said: Said | None = None
         self.late_samples = 0
-        self.counter = Counter(origin, counted) if counts else None
+        self.taken_late: dict[int, int] = {}
+        self._newest_event_at = -np.inf
+        self.trailing = trailing if counts else None
+        recalls = reducer is Reducer.RATIO
+        self.counter = Counter(origin, counted, self.trailing, recalls=recalls) if counts else None
         self.level = Level(SprintOrigin(sprint_start) if runs_down else origin) if _needs_level(kpi) else None
         self.aggregator = Aggregator(_UFUNCS[reducer], origin) if reducer in _UFUNCS else None
-        self.events = EventBuffer() if observes else None
+        self.events = EventBuffer(reach_seconds) if observes else None
         self.buckets = BucketBuffer(origin, counted) if self._is_histogram and reducer is Reducer.QUANTILE else None
         self.trail = Trail(kpi.drift.over_seconds) if kpi.drift is not None else None
         self.true_time = HeldTime(origin, counted) if times else None
@@ -209,6 +224,8 @@ class Input:
         return found
 
     def _take_frame(self, frame: GaugeFrame, seen_at: float, histogram: HistogramFrame | None = None) -> None:
+        if self.selection.indicator == BURN_ALARM and frame.present is not None and not frame.present.any():
+            self._lose_sight(frame.at)
         known = len(self.rows)
         placement = self.rows.place(frame.index)
         values = self.rows.spread(frame)
@@ -217,7 +234,7 @@ class Input:
         self.latest, self.latest_at = grown(self.latest, count), grown(self.latest_at, count)
         late = ~np.isnan(values) & (frame.at <= self.latest_at)
         if late.any():
-            self.late_samples += int(late.sum())
+            self._take_late(frame.at, np.flatnonzero(late), values)
             values = np.where(late, np.nan, values)
         present = ~np.isnan(values)
         # Copies, never in place: the edges of windows still hold the arrays of earlier frames.
@@ -234,6 +251,37 @@ class Input:
             self.buckets.add(at, rows, histogram.bounds, counts, known=known, source_was_up=source_was_up)
         self.frame_at = at
 
+    def _take_late(self, at: float, rows: IntArray, values: FloatArray) -> None:
+        """Take samples that are not newer than their rows' last into their places, as far as these are known.
+
+        A sample that comes again has its place already; a source whose every series is late tells of its past.
+        """
+        behind = rows[self.latest_at[rows] > at]
+        placed = 0
+        for row in behind.tolist() if self.counter is not None and len(behind) <= _MOST_LATE else ():
+            assert self.counter is not None
+            if self.counter.take_late(at, row, float(values[row])):
+                placed += 1
+                if self.sample_count is not None:
+                    self.sample_count.take_late(at, row)
+                self._note_late(row)
+        self.late_samples += len(rows) - placed
+
+    def _note_late(self, row: int) -> None:
+        group = int(self.rows.group_of[row])
+        self.taken_late[group] = self.taken_late.get(group, 0) + 1
+
+    def _lose_sight(self, at: float) -> None:
+        """End at ``at`` what the samples so far stand for: from there on nobody sees whether it is still so."""
+        for held, until in ((self.true_time, self._true_until), (self.observed, self._observed_until)):
+            if held is not None and self.frame_at is not None:
+                lead = [self.frame_at] if held is self.observed else []
+                units = np.concatenate([lead, self._by_unit(until)])
+                held.advance(at, len(units))
+                held.hold(np.minimum(units, at), units > -np.inf)
+        self._true_until = np.minimum(self._true_until, at)
+        self._observed_until = np.minimum(self._observed_until, at)
+
     def _take_events(self, batch: EventBatch, seen_at: float) -> None:
         """Take in observations; a series that brings none this time is not gone."""
         assert self.events is not None
@@ -244,6 +292,10 @@ class Input:
         self.listing.take(placement, len(self.rows), seen_at, increment=True)
         rows, at, values = rows_of[batch.series], batch.at, batch.values
         ours = (rows >= 0) & (at <= self._end)
+        if self.kpi.measure.reducer is Reducer.RATIO:
+            for row in rows[ours & (at < self._newest_event_at)][:_MOST_LATE].tolist():
+                self._note_late(row)
+            self._newest_event_at = max(self._newest_event_at, float(at.max(initial=-np.inf)))
         np.fmax.at(self.latest_at, rows[ours], at[ours])
         if self._known_from is None:
             # A first collection brings what happened before it, too: from its oldest event on, all is known.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, FinalVerdict, Transition
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, AlertSlot, FinalVerdict, Transition
 from slo_guard.domain.builtin import SPRINT_CLOSE
 from slo_guard.domain.kpi import KPI, Measure, Plan, Reducer, Selection, Severity, Single, Sprint
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
+from slo_guard.units import PLAIN
 
 
 class Ledger:
@@ -44,7 +45,7 @@ class Ledger:
         carried_from: str | None = None,
     ) -> None:
         """Add the transition by which ``kpi``'s alert, ``was`` so far, came to be as ``alert`` says, at ``at``."""
-        kind = alert.key.kind
+        slot = alert.key.slot
         specs = (self._plan.indicators.get(name) for name in kpi.indicators)
         self.transitions.append(
             Transition(
@@ -57,12 +58,12 @@ class Ledger:
                 verdict=alert.verdict,
                 value=alert.value,
                 active_at=alert.active_at,
-                severity=kpi.severity if kind is AlertKind.BREACH else kpi.warn_severity,
+                severity=slot.severity(kpi),
                 lane=kpi.lane,
                 title=kpi.title,
                 owner=kpi.owner,
-                objective=_objective_text(kpi, kind),
-                unit=kpi.unit,
+                objective=_objective_text(kpi, slot),
+                unit=kpi.unit if slot.kind is not AlertKind.BURN else PLAIN,
                 runbook_url=kpi.runbook_url,
                 note=note,
                 collectors=tuple(dict.fromkeys(spec.collector for spec in specs if spec and spec.collector)),
@@ -116,7 +117,10 @@ def kpi_of(key: AlertKey, known: Mapping[tuple[str, str], KPI]) -> KPI:
     )
 
 
-def _objective_text(kpi: KPI, kind: AlertKind) -> str:
+def _objective_text(kpi: KPI, slot: AlertSlot) -> str:
+    kind, pair = slot.kind, kpi.burn_pair(slot.tier)
+    if pair is not None:
+        return pair.limit
     parts = [] if kpi.objective is None else [kpi.objective.text]
     if kind is AlertKind.RISK and kpi.warn is not None:
         parts.append(f"warn {kpi.warn.text}")

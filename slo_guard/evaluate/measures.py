@@ -176,14 +176,12 @@ def _veiled(
 
 
 def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, now: float) -> Measured:
-    """Return a ratio of sums: the increase of ``part`` over that of ``total`` in the window."""
+    """Return a ratio of sums: what ``part`` adds up to in the window over what ``total`` does.
+
+    Of counters that is their increase, of events the sum of their values.
+    """
     assert isinstance(kpi.source, RatioPair)
-    sums: list[FloatArray] = []
-    for side in (part, total):
-        assert side.counter is not None
-        increase, _ = side.counter.increase(start, kpi.no_data.after_seconds, from_first=True)
-        sums.append(side.folding.reduce(grown(increase, len(side.rows)), Combine.SUM))
-    parts, totals = sums
+    (parts, _), (totals, samples) = (_sum_of_side(kpi, side, groups, start, now) for side in (part, total))
     fresh, gap, notes = _of_two_sides((part, total), groups, now)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(totals > 0, parts / totals, np.nan)
@@ -191,10 +189,9 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
     excess = Reason.GOOD_EXCEEDS_TOTAL if kpi.source.part_is == "good" else Reason.BAD_EXCEEDS_TOTAL
     flaw[totals == 0] = REASON_CODE[Reason.ZERO_DENOMINATOR]
     flaw[parts > totals] = REASON_CODE[excess]
-    assert total.sample_count is not None
     return Measured(
         value=value,
-        samples=summed(total, total.sample_count.within(start, len(total.rows))),
+        samples=samples,
         coverage=np.minimum(*(side.coverage(start, now, side.fresh(now)) for side in (part, total))),
         total=totals,
         fresh=fresh,
@@ -203,6 +200,18 @@ def _ratio(kpi: KPI, part: Input, total: Input, groups: Groups, start: float, no
         met_since=np.full(len(groups), np.nan),
         notes=notes,
     )
+
+
+def _sum_of_side(kpi: KPI, side: Input, groups: Groups, start: float, now: float) -> tuple[FloatArray, IntArray]:
+    """Return what one side of a ratio adds up to in (start, now] and from how many samples, by group."""
+    if side.events is not None:
+        return side.events.measured(kpi.measure, start, now, side.rows.group_of, len(groups))
+    assert side.counter is not None
+    increase, _ = side.counter.increase(start, kpi.no_data.after_seconds, from_first=True)
+    sums = side.folding.reduce(grown(increase, len(side.rows)), Combine.SUM)
+    if side.sample_count is None:
+        return sums, np.zeros(len(groups), dtype=np.int64)
+    return sums, summed(side, side.sample_count.within(start, len(side.rows)))
 
 
 def _signed(kpi: KPI, evidence: Evidence, groups: Groups, source: Input, now: float) -> Measured:

@@ -69,15 +69,21 @@ def look_ahead(kpi: KPI, sprint: Sprint, value: FloatArray, initial: FloatArray 
     return Ahead(Outlook(line, forecast, left, attainable), behind, nothing)
 
 
-def outlook_notes(kpi: KPI, outlook: Outlook) -> dict[int, str]:
-    """Return in words what is ahead of the first hundred series: ``line 50, forecast 20``, ``3m left of the limit``."""
-    columns = (outlook.line, outlook.forecast, outlook.left, outlook.crosses_in, outlook.raw)
+def outlook_notes(kpi: KPI, outlook: Outlook, value: FloatArray | None = None) -> dict[int, str]:
+    """Return in words what is ahead of the first hundred series: ``line 50, forecast 20``, ``3m left of the limit``.
+
+    ``value``: what was measured, for what it is checked against.
+    """
+    columns = (outlook.line, outlook.forecast, outlook.left, outlook.crosses_in, outlook.raw, outlook.cross)
     rows = max((len(column) for column in columns if column is not None), default=0)
-    notes = {row: ", ".join(_words(kpi, outlook.row(row))) for row in range(min(rows, _MOST_NOTES))}
+    notes = {}
+    for row in range(min(rows, _MOST_NOTES)):
+        measured = None if value is None or np.isnan(value[row]) else float(value[row])
+        notes[row] = ", ".join(_words(kpi, outlook.row(row), measured))
     return {row: text for row, text in notes.items() if text}
 
 
-def _words(kpi: KPI, ahead: SeriesOutlook) -> Iterator[str]:
+def _words(kpi: KPI, ahead: SeriesOutlook, measured: float | None) -> Iterator[str]:
     if ahead.left is not None and kpi.objective is not None:
         if ahead.attainable and ahead.left == 0:
             pass  # of a limit of none, none used: there is nothing to say
@@ -93,6 +99,17 @@ def _words(kpi: KPI, ahead: SeriesOutlook) -> Iterator[str]:
         yield f"its trend crosses the objective in {format_duration(ahead.crosses_in)}"
     if ahead.raw is not None:
         yield f"{format_value(ahead.raw, kpi.unit)} with what is excluded"
+    if kpi.cross_check is not None:
+        other = f"{format_value(ahead.cross, kpi.unit)} by {kpi.cross_check.indicator}"
+        yield other + _apart(kpi, measured, ahead.cross)
+
+
+def _apart(kpi: KPI, measured: float | None, other: float | None) -> str:
+    if measured is None or other is None:
+        return ""
+    if measured == other:
+        return ", the same"
+    return f", {format_value(abs(measured - other), kpi.unit)} {'less' if other < measured else 'more'}"
 
 
 def elapsed_share(pace: Pace, sprint: Sprint, due: float, now: float) -> float:

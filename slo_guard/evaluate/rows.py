@@ -46,6 +46,10 @@ class Groups:
             self.labels.append(labels)
         return code
 
+    def find(self, labels: LabelSet) -> int | None:
+        """Return the number of a ``by`` label set, None where it was never seen."""
+        return self._code.get(labels)
+
     def code_of_series(self, labels: LabelSet) -> int:
         """Return the number of the group that a series belongs to; a label that it lacks is the empty string."""
         if not self.by:

@@ -9,14 +9,18 @@ from datetime import date
 import numpy as np
 
 from slo_guard.domain.alerts import Alert, AlertKey
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.domain.calendar import calendar_start
 from slo_guard.domain.kpi import KPI, Plan, Sprint, WindowKind
 from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
-from slo_guard.domain.readings import IndicatorType, Observation
+from slo_guard.domain.readings import IndicatorType, Observation, Reading
 from slo_guard.domain.sprints import is_handed_over
+from slo_guard.evaluate.budgets import budget_reach_seconds
+from slo_guard.evaluate.burn_alarm import BurnAlarm, may_sound
 from slo_guard.evaluate.closing import restored_frame
 from slo_guard.evaluate.conditions import in_order_of_conditions
 from slo_guard.evaluate.tracks import KpiTrack
+from slo_guard.evaluate.trailing import LONGEST_CELL_SECONDS
 from slo_guard.evaluate.trend import POINTS
 
 _LONGEST_RUN = 1000
@@ -43,6 +47,7 @@ class EvaluationState:
         self.tracks: dict[tuple[str, str], KpiTrack] = {}
         self.departed: dict[tuple[str, str], KPI] = {}
         self.closed: dict[str, float] = {}
+        self.burn_alarms: dict[str, BurnAlarm] = {}
         self.kpis: tuple[KPI, ...] = ()
         self.sprints: tuple[Sprint, ...] = ()
         self.rules_changed = False
@@ -120,6 +125,21 @@ class EvaluationState:
             self.tracks[key] = track
             for indicator in kpi.indicators:
                 self._readers.setdefault(indicator, []).append(track)
+        self._follow_burn_alarms(plan)
+
+    def _follow_burn_alarms(self, plan: Plan) -> None:
+        before, self.burn_alarms = self.burn_alarms, {}
+        for sprint in plan.sprints.values():
+            kpis = [kpi for kpi in plan.kpis if kpi.sprint == sprint.id and may_sound(kpi)]
+            if kpis:
+                alarm = self.burn_alarms[sprint.id] = BurnAlarm(sprint, kpis, before.get(sprint.id))
+                self._readers.setdefault(BURN_ALARM, []).append(alarm.track)
+
+    def take_own(self, reading: Reading, sprint: str) -> None:
+        """Take in what the evaluator itself says of a sprint's burn alarms."""
+        for track in self._readers.get(BURN_ALARM, ()):
+            if track.kpi.sprint == sprint:
+                track.take(reading, BURN_ALARM)
 
     def in_order(self, kpis: Iterable[KPI]) -> list[KPI]:
         """Return ``kpis`` in rule order, but each behind the one that it depends on."""
@@ -148,6 +168,9 @@ class EvaluationState:
         waiting: dict[str, list[Observation]] = {}
         for stored in observations:
             self.reading_cursor = max(self.reading_cursor, stored.id)
+            if stored.observation.indicators == (BURN_ALARM,):
+                self._take_back(stored.observation)
+                continue
             for indicator in stored.observation.indicators:
                 self.awaiting.discard(indicator)
                 run = waiting.setdefault(indicator, [])
@@ -156,6 +179,12 @@ class EvaluationState:
                     self._take_run(indicator, waiting.pop(indicator))
         for indicator, run in waiting.items():
             self._take_run(indicator, run)
+
+    def _take_back(self, observation: Observation) -> None:
+        """Take in a stored reading of burn alarms, unless this is where it came from, or it was judged anew."""
+        for name, alarm in self.burn_alarms.items():
+            if isinstance(observation, Reading) and alarm.takes(observation):
+                self.take_own(observation, name)
 
     def _take_run(self, indicator: str, run: list[Observation]) -> None:
         for track in self._readers.get(indicator, ()):
@@ -178,6 +207,10 @@ def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = Non
         if kpi.drift is not None:
             # A trend begins with a whole stretch, and what its values were may have been seen a while before.
             starts.append(now - kpi.drift.over_seconds * (1 + 1 / POINTS) - slack)
+        if may_sound(kpi):
+            starts.append(plan.sprints[kpi.sprint].start_at - slack)
+        if kpi.error_budget is not None:
+            starts.append(now - budget_reach_seconds(kpi, plan.sprints[kpi.sprint]) - LONGEST_CELL_SECONDS - slack)
         if kpi.pace is not None:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         if kpi.type is IndicatorType.EVENT:

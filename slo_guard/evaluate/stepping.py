@@ -6,11 +6,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, AlertSlot
+from slo_guard.domain.budget_words import burn_note
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
 from slo_guard.domain.verdicts import REASON_CODE, REASONS, AlertState, CodeArray, Reason, Verdict
-from slo_guard.evaluate.alerting import AlertArray, condition_of, escalates
+from slo_guard.evaluate.alerting import AlertArray, Condition, burn_condition, condition_of, escalates
 from slo_guard.evaluate.judge import can_break_for_good
 from slo_guard.evaluate.ledger import Ledger
 from slo_guard.evaluate.rows import row_of
@@ -22,17 +23,24 @@ _Array = TypeVar("_Array", CodeArray, FloatArray, BoolArray)
 
 
 def step_alerts(track: KpiTrack, judged: Judged, now: float, ledger: Ledger) -> None:
-    """Step the alerts of both kinds to what was ``judged`` at ``now``."""
-    for kind in track.alerts:
-        _Step(track, kind, judged, now, ledger).run()
+    """Step the alerts of all kinds to what was ``judged`` at ``now``."""
+    for slot in track.alerts:
+        _Step(track, slot, judged, now, ledger).run()
 
 
 class _Step:
-    def __init__(self, track: KpiTrack, kind: AlertKind, judged: Judged, now: float, ledger: Ledger) -> None:
+    def __init__(self, track: KpiTrack, slot: AlertSlot, judged: Judged, now: float, ledger: Ledger) -> None:
         self._track = track
-        self._kind = kind
-        self._alerts = track.alerts[kind]
+        self._slot = slot
+        self._kind = slot.kind
+        self._alerts = track.alerts[slot]
         self._frame = judged.frame
+        self._pair = track.kpi.burn_pair(slot.tier)
+        self._values = judged.frame.value
+        if self._pair is not None:
+            budget = judged.frame.budget
+            blank = np.full(len(judged.frame.index), np.nan)
+            self._values = blank if budget is None else budget.rate_over(self._pair.long_seconds)
         self._broken = judged.broken
         self._unresolved = judged.unresolved
         self._groups = judged.groups
@@ -43,25 +51,16 @@ class _Step:
 
     def run(self) -> None:
         frame, kpi, alerts = self._frame, self._track.kpi, self._alerts
-        verdict, value = self._spread(frame.verdict, -1), self._spread(frame.value, np.nan)
-        unresolved = self._spread(self._unresolved, fill=True)
-        reason, since = self._spread(frame.reason, -1), self._spread(frame.since, np.nan)
-        unknown = reason == _UNKNOWN_CODE
-        condition = condition_of(
-            self._kind,
-            kpi,
-            verdict,
-            unresolved,
-            since,
-            alerts.state,
-            self._now,
-            unknown=unknown if unknown.any() else None,
-        )
+        verdict, value = self._spread(frame.verdict, -1), self._spread(self._values, np.nan)
+        reason = self._spread(frame.reason, -1)
+        condition = self._condition(verdict, reason)
         if not alerts.any_active and not condition.holds.any():
             return
         before = alerts.copy()
         over = ((verdict == -1) | (reason == _NOT_MET_CODE)) & (alerts.state > 0)
-        changed = alerts.step(condition, self._now, kpi.for_seconds, kpi.keep_firing_for_seconds)
+        # The windows of a burn alert are what makes it wait, and what lets it go.
+        waits = (0.0, 0.0) if self._pair is not None else (kpi.for_seconds, kpi.keep_firing_for_seconds)
+        changed = alerts.step(condition, self._now, *waits)
         alerts.end(over)
         changed = np.union1d(changed, np.flatnonzero(over))
         alerts.verdict = np.where((alerts.state > 0) & (verdict >= 0), verdict, alerts.verdict).astype(np.int8)
@@ -76,6 +75,20 @@ class _Step:
             key = self._key(int(group))
             self._ledger.set_alert(key, alerts.alert(int(group), key, self._reason(int(group))))
         alerts.forget_inactive()
+
+    def _condition(self, verdict: CodeArray, reason: CodeArray) -> Condition:
+        kpi, unknown = self._track.kpi, reason == _UNKNOWN_CODE
+        nothing_unknown = None if not unknown.any() else unknown
+        if self._pair is not None:
+            burning = np.zeros(len(verdict), dtype=bool)
+            if self._frame.budget is not None:
+                tier = kpi.error_budget.burn_alerts.index(self._pair) if kpi.error_budget is not None else 0
+                burning = self._spread(self._frame.budget.burning[tier], fill=False)
+            return burn_condition(kpi, verdict, burning, unknown=nothing_unknown)
+        since, unresolved = self._spread(self._frame.since, np.nan), self._spread(self._unresolved, fill=True)
+        return condition_of(
+            self._kind, kpi, verdict, unresolved, since, self._alerts.state, self._now, unknown=nothing_unknown
+        )
 
     def _record_values(self, before: AlertArray, value: FloatArray, changed: IntArray) -> IntArray:
         """Record the values of what changed; returns the groups that escalate.
@@ -103,13 +116,19 @@ class _Step:
             verdict, value, note = Verdict.NO_DATA, None, None
         else:
             verdict = Verdict(int(frame.verdict[row]))
-            said = REASONS[int(frame.reason[row])]
+            said = REASONS[int(frame.reason[row])] if self._pair is None or state <= was else Reason.BURNING
             reason = said if state > was else _end_reason(self._track.kpi, self._kind, verdict, said)
-            value = None if np.isnan(frame.value[row]) else float(frame.value[row])
-            note = frame.notes.get(row)
+            value = None if np.isnan(self._values[row]) else float(self._values[row])
+            note = self._note(row)
         active_at = float(alerts.active_at[group])
         alert = Alert(self._key(group), state, active_at, verdict=verdict, reason=reason, value=value)
         self._ledger.add(self._track.kpi, was, alert, self._now, note=note)
+
+    def _note(self, row: int) -> str | None:
+        budget = self._frame.budget
+        if self._pair is None or budget is None:
+            return self._frame.note(row)
+        return burn_note(budget.row(row), self._pair)
 
     def _tell_escalation(self, group: int, told: float) -> None:
         alert = self._alerts.alert(group, self._key(group), Reason.ESCALATED)
@@ -130,18 +149,23 @@ class _Step:
 
     def _reason(self, group: int) -> Reason:
         row = self._row(group)
+        if row is not None and self._pair is not None:
+            return Reason.BURNING
         return Reason.SERIES_GONE if row is None else REASONS[int(self._frame.reason[row])]
 
     def _key(self, group: int) -> AlertKey:
         kpi = self._track.kpi
-        return AlertKey(kpi.sprint, kpi.id, self._track.groups.labels[group], self._kind)
+        return AlertKey(kpi.sprint, kpi.id, self._track.groups.labels[group], *self._slot)
 
 
 def _end_reason(kpi: KPI, kind: AlertKind, verdict: Verdict, said: Reason) -> Reason:
     """Return why an alert ended while its series is in view: only a value that is fine again is a recovery.
 
-    What is not due is not at risk any more; what has a warning bound and no objective is within that bound again.
+    What is not due is not at risk any more; what has a warning bound and no objective is within that bound again. An
+    error budget that was looked at, and burns no longer, has recovered, whatever is said of the objective.
     """
+    if kind is AlertKind.BURN and verdict not in (Verdict.NO_DATA, Verdict.NOT_APPLICABLE):
+        return Reason.RECOVERED
     match verdict:
         case Verdict.MET | Verdict.AT_RISK:
             return Reason.RECOVERED

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
+from slo_guard.domain.alerts import BREACH, RISK, Alert, AlertKey, AlertKind, AlertSlot
 from slo_guard.domain.kpi import KPI, Reducer, Severity, Sprint, WindowKind
 from slo_guard.domain.ports import VerdictChanges, VerdictMemory
 from slo_guard.domain.readings import (
@@ -24,6 +24,8 @@ from slo_guard.domain.readings import (
 from slo_guard.domain.series import NO_LABELS_INDEX, SeriesIndex
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Outlook, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate.alerting import AlertArray
+from slo_guard.evaluate.budgets import BudgetWatch, budget_reach_seconds, trailing_sums
+from slo_guard.evaluate.cross_check import CrossCheck
 from slo_guard.evaluate.drift import GroupTrend
 from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
@@ -69,14 +71,14 @@ class KpiTrack:
         self.evaluated_at: float | None = None
         self.final: VerdictFrame | None = None
         self.retired = False
-        self.alerts = {AlertKind.BREACH: AlertArray()}
-        if kpi.warn_severity is not Severity.NONE:
-            self.alerts[AlertKind.RISK] = AlertArray()
+        self.burn_seen = False
+        self.alerts = {slot: AlertArray() for slot in _slots(kpi)}
         self._origin = origin_of(kpi, sprint)
         self._counted = Counted(kpi.exclude)
         self.inputs = self._inputs(end, self._counted)
         # What a window holds with the excluded stretches is shown beside what is judged.
         self._raw_inputs = self._inputs(end, None) if self._counted and window is not None else ()
+        self._cross = CrossCheck(kpi, self._origin, end, sprint, self._counted) if kpi.cross_check is not None else None
         self.presence = Presence(kpi, self.groups, self.inputs)
         self._in_sprint = in_sprint
         self._verdict: CodeArray = np.zeros(0, dtype=np.int8)
@@ -86,10 +88,19 @@ class KpiTrack:
         self._expected_from: dict[str, tuple[str, ...]] = {}
         self._remembered: SeriesIndex | None = None
         self._trend = GroupTrend(kpi, self.groups, self.inputs)
+        self._budget = None
+        if kpi.error_budget is not None:
+            self._budget = BudgetWatch(kpi, kpi.error_budget, sprint, self.inputs[0], self.inputs[1])
 
     def _inputs(self, end: float, counted: Counted | None) -> tuple[Input, ...]:
+        start, reach = self.sprint.start_at, budget_reach_seconds(self.kpi, self.sprint)
         return tuple(
-            Input(kpi, selection, self.groups, self._origin, end, self.sprint.start_at, counted=counted)
+            Input(
+                *(kpi, selection, self.groups, self._origin, end, start),
+                counted=counted,
+                reach_seconds=reach,
+                trailing=trailing_sums(kpi, reach) if reach else None,
+            )
             for kpi, selection in sides_of(self.kpi)
         )
 
@@ -105,7 +116,7 @@ class KpiTrack:
         without any.
         """
         key = alert.key
-        if (key.sprint, key.kpi) != (self.kpi.sprint, self.kpi.id) or key.kind not in self.alerts:
+        if (key.sprint, key.kpi) != (self.kpi.sprint, self.kpi.id) or key.slot not in self.alerts:
             return False
         if key.labels or not self.groups.by:
             return tuple(name for name, _ in key.labels) == self.groups.by
@@ -123,7 +134,8 @@ class KpiTrack:
             observations = self._of_its_time(observations)
             if not observations:
                 return
-        for source in (*self.inputs, *self._raw_inputs):
+        cross = () if self._cross is None else (self._cross.source,)
+        for source in (*self.inputs, *self._raw_inputs, *cross):
             if source.selection.indicator == indicator:
                 source.take_all(observations)
         for expected in self.kpi.expect:
@@ -150,6 +162,11 @@ class KpiTrack:
         """Whether it was judged in its sprint at any time."""
         return self.evaluated_at is not None and self.evaluated_at >= self.sprint.start_at
 
+    def was_seen(self, now: float) -> bool:
+        """Whether the last evaluation, not long before ``now``, could tell whether its error budget burns."""
+        last = self.evaluated_at
+        return self.burn_seen and last is not None and now - last <= longest_wait_seconds(self.kpi)
+
     def restore(self, memory: VerdictMemory | None, alerts: dict[AlertKey, Alert], evaluated_at: float | None) -> None:
         """Put back what was persisted; groups of live alerts stay in view although nothing is read of them yet."""
         self.evaluated_at = evaluated_at
@@ -165,8 +182,8 @@ class KpiTrack:
         """Go on with an alert that comes from the store, or from the sprint before, as of ``since``."""
         group = self.groups.code(key.labels)
         self._grow()
-        if key.kind in self.alerts:
-            self.alerts[key.kind].restore(group, alert)
+        if key.slot in self.alerts:
+            self.alerts[key.slot].restore(group, alert)
         self.presence.keep(group, since)
 
     def retire(self) -> None:
@@ -182,8 +199,27 @@ class KpiTrack:
         ``ruling``: the verdict and reason that all of them have, whatever their values, which are not shown then.
         """
         frame, groups, broken, unresolved = self._look(now, ruling)
+        frame = self._with_late_samples(frame, groups)
         changes, memory = self._remember(frame, groups, now)
         return Judged(frame, groups, broken, unresolved, changes, memory)
+
+    def _with_late_samples(self, frame: VerdictFrame, groups: IntArray) -> VerdictFrame:
+        """Have the verdict say which late samples it has taken in since the one before."""
+        late: dict[int, int] = {}
+        for source in self.inputs:
+            for group, number in source.taken_late.items():
+                late[group] = late.get(group, 0) + number
+            source.taken_late.clear()
+        if not late:
+            return frame
+        rows = {group: row for row, group in enumerate(groups.tolist()) if group in late}
+        notes = dict(frame.notes)
+        for group, row in rows.items():
+            number = late[group]
+            few = "a late sample" if number == 1 else f"{number:,} late samples"
+            words = f"{few} taken into {'its' if number == 1 else 'their'} place"
+            notes[row] = f"{notes[row]}; {words}" if row in notes else words
+        return replace(frame, notes=notes)
 
     def peek(self, now: float, ruling: tuple[Verdict, Reason] | None = None) -> VerdictFrame:
         """Return what :meth:`judge` would say, and remember nothing."""
@@ -206,6 +242,7 @@ class KpiTrack:
             return self._look(now, ruling)
         ahead, crosses_in = self._ahead(measured, groups, effective), self._crosses_in(groups, effective)
         raw = self._raw(groups, start, effective)
+        cross = None if self._cross is None else self._cross.values(index, start, effective)
         measured = _only(measured, groups)
         excluded = bool(self._counted) and not self._counted.leaves_any(start, effective)
         if ruling is None:
@@ -218,9 +255,13 @@ class KpiTrack:
         rulings.reason[never & ~self.presence.expected[groups]] = REASON_CODE[Reason.NO_SERIES]
         frame = self._frame(measured, rulings.verdict, rulings.reason, groups, index, (start, effective, now))
         outlook = ahead.outlook if ahead is not None else Outlook()
-        if ruling is None and (ahead is not None or crosses_in is not None or raw is not None):
-            outlook = replace(outlook, crosses_in=crosses_in, raw=raw)
-            frame = replace(frame, outlook=outlook, notes=outlook_notes(self.kpi, outlook) | frame.notes)
+        if ruling is None and (ahead is not None or any(each is not None for each in (crosses_in, raw, cross))):
+            outlook = replace(outlook, crosses_in=crosses_in, raw=raw, cross=cross)
+            frame = replace(frame, outlook=outlook, notes=outlook_notes(self.kpi, outlook, frame.value) | frame.notes)
+        if ruling is None and self._budget is not None:
+            budget = self._budget.at(effective, len(self.groups))
+            budget = budget if len(groups) == len(self.groups) else budget.take(groups)
+            frame = replace(frame, budget=budget)
         unresolved = np.zeros(len(groups), dtype=bool)
         if self.kpi.resolve is not None:
             unresolved = ~judged_by(self.kpi.resolve, measured)[0]
@@ -236,7 +277,7 @@ class KpiTrack:
             self._grow()
         count = len(groups)
         blank = np.full(count, np.nan)
-        breach = self.alerts[AlertKind.BREACH]
+        breach = self.alerts[BREACH]
         return VerdictFrame(
             kpi=self.kpi,
             at=now,
@@ -356,6 +397,25 @@ class KpiTrack:
             ),
             memory,
         )
+
+
+def _slots(kpi: KPI) -> Iterator[AlertSlot]:
+    """Yield the alerts that each series of a KPI may have."""
+    yield BREACH
+    if kpi.warn_severity is not Severity.NONE:
+        yield RISK
+    if kpi.error_budget is not None:
+        loud = (pair for pair in kpi.error_budget.burn_alerts if pair.severity is not Severity.NONE)
+        yield from (AlertSlot(AlertKind.BURN, pair.text) for pair in loud)
+
+
+_OBSERVED_INTERVALS = 1.5
+"""So many intervals apart evaluations may be, by a late start or a moved grid, and have left none out."""
+
+
+def longest_wait_seconds(kpi: KPI) -> float:
+    """Return the longest time between two evaluations that counts as observed: a slow rule is not an outage."""
+    return max(kpi.no_data.after_seconds, _OBSERVED_INTERVALS * kpi.interval_seconds)
 
 
 def _sampled_at(reading: Reading) -> float:

@@ -6,7 +6,9 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from slo_guard.domain.budgets import SeriesBudget
 from slo_guard.domain.verdicts import SeriesOutlook, SeriesVerdict
+from slo_guard.units import window_text
 
 
 def verdict_json(row: SeriesVerdict) -> dict[str, Any]:
@@ -14,7 +16,8 @@ def verdict_json(row: SeriesVerdict) -> dict[str, Any]:
 
     ``value`` and ``coverage`` are null where there is none, ``unit`` is the base unit's name or null, ``objective``
     its text or null; instants are ISO 8601 in UTC, with ``window.start`` null for ``last`` and ``alert.since`` null
-    while inactive. ``outlook`` is there only where a pace, a limit, a drift or an exclusion has something to say.
+    while inactive. ``outlook`` is there only where a pace, a limit, a drift or an exclusion has something to say,
+    ``budget`` only of a KPI with an error budget.
     """
     document = {
         "kpi": row.kpi.id,
@@ -30,7 +33,11 @@ def verdict_json(row: SeriesVerdict) -> dict[str, Any]:
         "window": {"start": _iso(row.window_start), "end": _iso(row.window_end)},
         "alert": {"state": row.alert_state.label, "since": _iso(row.alert_since)},
     }
-    return document if row.outlook is None else {**document, "outlook": _outlook(row.outlook)}
+    if row.outlook is not None:
+        document["outlook"] = _outlook(row.outlook)
+    if row.budget is not None:
+        document["budget"] = _budget(row.budget)
+    return document
 
 
 def _outlook(outlook: SeriesOutlook) -> dict[str, Any]:
@@ -42,6 +49,22 @@ def _outlook(outlook: SeriesOutlook) -> dict[str, Any]:
         "attainable": outlook.attainable,
         "crosses_in_seconds": None if endless else outlook.crosses_in,
         "raw_value": outlook.raw,
+        "cross_check_value": outlook.cross,
+    }
+
+
+def _budget(budget: SeriesBudget) -> dict[str, Any]:
+    endless = budget.exhausted_in is not None and math.isinf(budget.exhausted_in)
+    return {
+        "window": {"start": _iso(budget.start), "end": _iso(budget.end)},
+        "method": budget.budget.method.value,
+        "allowed_ratio": budget.budget.allowed,
+        "bad": budget.bad,
+        "total": budget.total,
+        "remaining_ratio": budget.remaining,
+        "burn_rates": {window_text(seconds): rate for seconds, rate in budget.rates.items()},
+        "burning": [pair.text for pair in budget.burning],
+        "exhausted_in_seconds": None if endless else budget.exhausted_in,
     }
 
 

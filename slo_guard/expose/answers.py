@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from slo_guard.clock import iso
-from slo_guard.domain.alerts import Alert, AlertKind
+from slo_guard.domain.alerts import Alert
 from slo_guard.domain.kpi import KPI, Severity
 from slo_guard.domain.verdicts import AlertState, Reason, VerdictFrame
 from slo_guard.evaluate.verdict_json import verdict_json
@@ -38,7 +38,8 @@ class OutlookAnswer(BaseModel):
 
     ``line``: where the pace wants it to be; ``forecast``: its value at the due time; ``left``: how much of a limit is
     not used up; ``attainable``: whether that can still be kept; ``crosses_in_seconds``: when its trend crosses the
-    objective; ``raw_value``: with the excluded stretches of time.
+    objective; ``raw_value``: with the excluded stretches of time; ``cross_check_value``: what the indicator that it is
+    checked against comes to.
     """
 
     line: float | None
@@ -47,6 +48,26 @@ class OutlookAnswer(BaseModel):
     attainable: bool | None
     crosses_in_seconds: float | None
     raw_value: float | None
+    cross_check_value: float | None
+
+
+class BudgetAnswer(BaseModel):
+    """The error budget of one series; null where nothing can be told.
+
+    ``bad`` of ``total`` events (or slices of time) in ``window``; ``remaining_ratio``: the part of the budget so far
+    that is left, negative beyond it; ``burn_rates`` by window; ``burning``: the tiers whose windows are both above
+    their factor; ``exhausted_in_seconds``: when it will be spent at the present pace, null where it will not.
+    """
+
+    window: WindowAnswer
+    method: Literal["occurrences", "timeslices"]
+    allowed_ratio: float
+    bad: float | None
+    total: float | None
+    remaining_ratio: float | None
+    burn_rates: dict[str, float | None]
+    burning: list[str]
+    exhausted_in_seconds: float | None
 
 
 class SeriesAnswer(BaseModel):
@@ -64,6 +85,7 @@ class SeriesAnswer(BaseModel):
     coverage: float | None
     window: WindowAnswer
     outlook: OutlookAnswer | None = None
+    budget: BudgetAnswer | None = None
     alert: AlertStateAnswer
     reason_text: str
     note: str | None
@@ -114,7 +136,8 @@ class AlertAnswer(BaseModel):
     title: str | None
     owner: str | None
     labels: dict[str, str]
-    kind: Literal["breach", "risk"]
+    kind: Literal["breach", "risk", "burn"]
+    tier: str | None
     severity: str | None
     state: Literal["pending", "firing"]
     since: str
@@ -227,7 +250,7 @@ def severity_of(alert: Alert, kpi: KPI | None) -> Severity | None:
     """Return how loud ``alert`` is; None when its rule is gone."""
     if kpi is None:
         return None
-    return kpi.warn_severity if alert.key.kind is AlertKind.RISK else kpi.severity
+    return alert.key.slot.severity(kpi)
 
 
 def reason_text(reason: Reason, note: str | None) -> str:
@@ -244,6 +267,15 @@ def _series_answer(frame: VerdictFrame, position: int) -> dict[str, Any]:
     }
 
 
+def _bound_of(alert: Alert, kpi: KPI | None) -> str | None:
+    if kpi is None:
+        return None
+    pair = kpi.burn_pair(alert.key.tier)
+    if pair is not None:
+        return pair.limit
+    return kpi.objective.text if kpi.objective else None
+
+
 def _alert_answer(alert: Alert, kpi: KPI | None) -> dict[str, Any]:
     severity = severity_of(alert, kpi)
     return {
@@ -254,14 +286,15 @@ def _alert_answer(alert: Alert, kpi: KPI | None) -> dict[str, Any]:
         "owner": kpi.owner if kpi else None,
         "labels": dict(alert.key.labels),
         "kind": alert.key.kind.value,
+        "tier": alert.key.tier or None,
         "severity": severity.value if severity else None,
         "state": alert.state.label,
         "since": iso(alert.active_at),
         "fired_at": None if alert.fired_at is None else iso(alert.fired_at),
         "verdict": alert.verdict.label,
         "value": alert.value,
-        "unit": (kpi.unit or None) if kpi else None,
-        "objective": kpi.objective.text if kpi and kpi.objective else None,
+        "unit": (kpi.unit or None) if kpi and not alert.key.tier else None,
+        "objective": _bound_of(alert, kpi),
         "reason": alert.reason.value,
         "reason_text": alert.reason.sentence,
         "runbook_url": kpi.runbook_url if kpi else None,

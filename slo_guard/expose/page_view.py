@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from slo_guard.clock import from_unix, iso
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
-from slo_guard.domain.kpi import KPI, Objective, Op, Sprint
+from slo_guard.domain.budget_words import burn_note
+from slo_guard.domain.kpi import KPI, BurnPair, Objective, Op, Sprint
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, Verdict, VerdictFrame
 from slo_guard.expose.answers import loudest_alerts, reason_text, severity_of, worst_rows
@@ -30,6 +31,8 @@ from slo_guard.units import format_duration, format_value
 SERIES_SHOWN = 20
 ALERTS_SHOWN = 50
 _LATE_CYCLES = 3
+
+_KINDS = {AlertKind.RISK: "at risk", AlertKind.BURN: "burn rate"}
 
 _GLYPHS = {
     Verdict.MET: "✓",
@@ -183,15 +186,19 @@ def _value_words(value: float | None, kpi: KPI) -> str:
 
 def _alert(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: _Calendar) -> AlertView:
     severity = severity_of(alert, kpi)
+    pair = kpi.burn_pair(alert.key.tier) if kpi is not None else None
     value, why = alert.value, alert.reason.sentence
     frame = snapshot.frames.get((alert.key.sprint, alert.key.kpi))
     position = None if frame is None else frame.index.positions.get(alert.key.labels)
-    if frame is not None and position is not None:
+    if alert.key.kind is AlertKind.BURN:
+        value, why = _burning(alert, frame, position, pair)
+    elif frame is not None and position is not None:
         row = frame.row(position)
         value, why = row.value, reason_text(row.reason, row.note)
         if alert.clear_since is not None:
             why = f"its condition is clear since {calendar.moment(alert.clear_since).text}; kept firing for a while"
     bound = kpi.warn if kpi is not None and alert.key.kind is AlertKind.RISK and kpi.warn else kpi and kpi.objective
+    limit = pair.limit if pair is not None else objective_words(bound) if bound else ""
     return AlertView(
         anchor=_anchor(alert.key.sprint, alert.key.kpi),
         kpi=alert.key.kpi,
@@ -201,13 +208,23 @@ def _alert(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: _Calenda
         labels=alert.key.labels,
         state=alert.state.label,
         severity=severity.value if severity else "",
-        kind="at risk" if alert.key.kind is AlertKind.RISK else "",
-        value=format_value(value, None) if kpi is None else _value_words(value, kpi),
-        objective=objective_words(bound) if bound else "",
+        kind=_KINDS.get(alert.key.kind, ""),
+        value=format_value(value, None) if kpi is None or pair is not None else _value_words(value, kpi),
+        objective=limit,
         why=why,
         since=calendar.moment(alert.active_at),
         runbook=web_link(kpi.runbook_url) if kpi else None,
     )
+
+
+def _burning(
+    alert: Alert, frame: VerdictFrame | None, position: int | None, pair: BurnPair | None
+) -> tuple[float | None, str]:
+    """Return the burn rate over the long window, and what it does to the budget."""
+    budget = None if frame is None or position is None else frame.row(position).budget
+    if budget is None or pair is None:
+        return alert.value, alert.reason.sentence
+    return budget.rates.get(pair.long_seconds), reason_text(alert.reason, burn_note(budget, pair))
 
 
 def _source(source: SourceStatus, calendar: _Calendar) -> SourceView:

@@ -9,15 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
+from slo_guard.domain.alerts import Alert, AlertKey
+from slo_guard.domain.budgets import BudgetFrame
 from slo_guard.domain.kpi import KPI, Objective, Op, Severity
 from slo_guard.domain.readings import FloatArray
-from slo_guard.domain.series import SeriesIndex
+from slo_guard.domain.series import LabelSet, SeriesIndex
 from slo_guard.domain.verdicts import AlertState, Verdict, VerdictFrame
 from slo_guard.expose.metrics_page import MetricsPage, Part
+from slo_guard.units import window_text
 
 # Inside a block a line begins with its newline, so that a block is one join of (name, labels, number) triples.
 _VALUE, _TARGET, _BREACHED = b"\nslo_guard_kpi_value", b"\nslo_guard_kpi_target", b"\nslo_guard_kpi_breached"
+_BURN_RATE, _REMAINING = b"\nslo_guard_burn_rate", b"\nslo_guard_error_budget_remaining_ratio"
+_BURN_ALARM = b"\nslo_guard_burn_alarm_seconds_total"
 _COVERAGE, _VERDICT, _ALERTS = b"\nslo_guard_kpi_coverage_ratio", b"\nslo_guard_kpi_verdict", b"\nslo_guard_alerts"
 
 _HELP = {
@@ -26,6 +30,9 @@ _HELP = {
     _BREACHED: "1 while the verdict is missed, else 0. A 0 is not proof of health, see slo_guard_kpi_verdict.",
     _COVERAGE: "Observed share of the window so far, 0 to 1. Absent where the measure has no window.",
     _VERDICT: "The KPI's worst verdict over its series: 1 for the one that holds, 0 for the others.",
+    _BURN_RATE: "How fast the error budget goes over a window: 1 spends exactly all of it. Absent without events.",
+    _REMAINING: "Part of the error budget so far that is left: 1 for all of it, negative beyond it.",
+    _BURN_ALARM: "Time within the sprint during which a burn alert that pages fired.",
     _ALERTS: "Number of alerts of the KPI by severity and state.",
 }
 
@@ -41,12 +48,17 @@ class KpiRenderer:
         self._kept: dict[tuple[str, str], _KpiBlocks] = {}
 
     def render(
-        self, frames: Sequence[VerdictFrame], alerts: Mapping[AlertKey, Alert], kpis: Iterable[KPI] = ()
+        self,
+        frames: Sequence[VerdictFrame],
+        alerts: Mapping[AlertKey, Alert],
+        kpis: Iterable[KPI] = (),
+        burn_alarm_seconds: Mapping[str, float] | None = None,
     ) -> MetricsPage:
         """Return the page's KPI part (ends with a newline), each family in the order of ``frames``.
 
         A frame for each (sprint, KPI). ``kpis`` names those that may have alerts but no frame yet. A series
         without a value has no value line. Alerts of KPIs that are in neither are not counted: their lane is unknown.
+        ``burn_alarm_seconds``: by sprint, of those that have burn alerts.
         """
         kept: dict[tuple[str, str], _KpiBlocks] = {}
         for frame in frames:
@@ -58,15 +70,24 @@ class KpiRenderer:
             kept[key] = blocks
         self._kept = kept
         guarded = {(kpi.sprint, kpi.id): kpi for kpi in kpis} | {key: kept[key].kpi for key in kept}
-        parts: list[Part] = []
-        for name, blocks_of in (
+        families: list[tuple[bytes, list[Part]]] = [
             (_VALUE, [blocks.value for blocks in kept.values()]),
             (_TARGET, [blocks.target for blocks in kept.values()]),
             (_BREACHED, [blocks.breached for blocks in kept.values()]),
             (_COVERAGE, [blocks.coverage for blocks in kept.values()]),
             (_VERDICT, [blocks.verdict for blocks in kept.values()]),
             (_ALERTS, [_alert_lines(guarded, alerts)]),
-        ):
+        ]
+        budgets = [blocks for blocks in kept.values() if blocks.kpi.error_budget is not None]
+        if budgets:
+            families += [
+                (_BURN_RATE, [blocks.burn_rate for blocks in budgets]),
+                (_REMAINING, [blocks.remaining for blocks in budgets]),
+            ]
+        if burn_alarm_seconds:
+            families.append((_BURN_ALARM, [_burn_alarm_lines(burn_alarm_seconds)]))
+        parts: list[Part] = []
+        for name, blocks_of in families:
             parts.append(_head(name))
             parts += blocks_of
             parts.append(b"\n")
@@ -81,6 +102,8 @@ class _KpiBlocks:
         self.value = b""
         self.coverage = b""
         self.verdict = b""
+        self.burn_rate = b""
+        self.remaining = b""
         self._index = index
         self._frame: VerdictFrame | None = None
         own = f'{{sprint="{_escape(kpi.sprint)}",lane="{_escape(kpi.lane)}",kpi="{_escape(kpi.id)}"'
@@ -113,7 +136,26 @@ class _KpiBlocks:
             text[self._breached_digits] = ord("0") + (frame.verdict == Verdict.MISSED)
             self.breached = text.data
             self.verdict = self._state_set(frame.worst)
+        if self.kpi.error_budget is not None:
+            self._update_budget(frame.budget)
         self._frame = frame
+
+    def _update_budget(self, budget: BudgetFrame | None) -> None:
+        self.burn_rate = self.remaining = b""
+        if budget is None:
+            return
+        self.remaining = _number_lines(_REMAINING, self._labels, budget.remaining)
+        taken = "window" in self.kpi.by
+        for seconds, rates in zip(budget.windows.tolist(), budget.rates, strict=True):
+            name = window_text(seconds).encode()
+            # A label of the series that has the name moves aside, as Prometheus would move it.
+            texts = self._moved_labels("window") if taken else self._labels
+            labels = [b'%b,window="%b"} ' % (text[:-2], name) for text in texts]
+            self.burn_rate += _number_lines(_BURN_RATE, labels, rates)
+
+    def _moved_labels(self, name: str) -> list[bytes]:
+        own = self._own_labels.decode()
+        return [_labels_text(own, _moved(labels, name, self.kpi.by)) for labels in self._index.label_sets]
 
     def _state_set(self, worst: Verdict) -> bytes:
         if worst not in self._verdict_texts:
@@ -126,7 +168,8 @@ class _KpiBlocks:
 
 def _head(name: bytes) -> bytes:
     metric = name[1:].decode()
-    return f"# HELP {metric} {_HELP[name]}\n# TYPE {metric} gauge".encode()
+    kind = "counter" if metric.endswith("_total") else "gauge"
+    return f"# HELP {metric} {_HELP[name]}\n# TYPE {metric} {kind}".encode()
 
 
 def _escape(value: str) -> str:
@@ -174,14 +217,25 @@ def _target_lines(kpi: KPI, own: str, index: SeriesIndex, texts: Sequence[bytes]
     if "bound" in kpi.by:
         # The series' own label of that name moves aside as Prometheus would move it; twice the same label in a
         # line would cost the scraper the whole page.
-        free = "exported_bound"
-        while free in kpi.by:
-            free = f"exported_{free}"
-        moved = [[(free if name == "bound" else name, value) for name, value in labels] for labels in index.label_sets]
-        texts = [_labels_text(own, labels) for labels in moved]
+        texts = [_labels_text(own, _moved(labels, "bound", kpi.by)) for labels in index.label_sets]
     return b"".join(
         _lines(_TARGET, [b'%b,bound="%b"} ' % (text[:-2], bound) for text in texts], [number] * len(texts))
         for bound, number in _bounds(kpi)
+    )
+
+
+def _moved(labels: LabelSet, name: str, by: Sequence[str]) -> list[tuple[str, str]]:
+    free = f"exported_{name}"
+    while free in by:
+        free = f"exported_{free}"
+    return [(free if label == name else label, value) for label, value in labels]
+
+
+def _burn_alarm_lines(seconds: Mapping[str, float]) -> bytes:
+    numbers = _numbers(np.array(list(seconds.values())))
+    return b"".join(
+        b'%b{sprint="%b"} %b' % (_BURN_ALARM, _escape(sprint).encode("utf-8", "replace"), number)
+        for sprint, number in zip(seconds, numbers, strict=True)
     )
 
 
@@ -206,21 +260,32 @@ def _sides(objective: Objective) -> list[tuple[str, float]]:
     return [(objective.op.value, objective.bound)]
 
 
+def _severities(kpi: KPI) -> set[Severity]:
+    """Return the severities that the KPI's alerts can have."""
+    found = {kpi.severity}
+    if kpi.warn is not None or kpi.checkpoint_at is not None:
+        found.add(kpi.warn_severity)
+    if kpi.error_budget is not None:
+        found |= {pair.severity for pair in kpi.error_budget.burn_alerts}
+    return found - {Severity.NONE}
+
+
 def _alert_lines(kpis: Mapping[tuple[str, str], KPI], alerts: Mapping[AlertKey, Alert]) -> bytes:
-    tallies: dict[tuple[str, str], list[int]] = {}
+    tallies: dict[tuple[str, str, Severity], list[int]] = {}
     for key, alert in alerts.items():
-        tally = tallies.setdefault((key.sprint, key.kpi), [0, 0, 0, 0])
-        tally[2 * (key.kind is AlertKind.RISK) + (alert.state is AlertState.FIRING)] += 1
+        rule = kpis.get((key.sprint, key.kpi))
+        if rule is not None:
+            tally = tallies.setdefault((key.sprint, key.kpi, key.slot.severity(rule)), [0, 0])
+            tally[alert.state is AlertState.FIRING] += 1
     # The labels do not name the sprint, so that KPIs of one id in two sprints share their lines.
     counts: dict[tuple[str, str, Severity], list[int]] = {}
-    for place, kpi in kpis.items():
-        tally = tallies.get(place, [0, 0, 0, 0])
-        can_risk = kpi.warn is not None or kpi.checkpoint_at is not None
-        for severity, numbers, possible in ((kpi.severity, tally[:2], True), (kpi.warn_severity, tally[2:], can_risk)):
-            if any(numbers) or (possible and severity is not Severity.NONE):
+    for (sprint, name), kpi in kpis.items():
+        for severity in Severity:
+            numbers = tallies.get((sprint, name, severity))
+            if numbers is not None or severity in _severities(kpi):
                 total = counts.setdefault((kpi.id, kpi.lane, severity), [0, 0])
-                total[0] += numbers[0]
-                total[1] += numbers[1]
+                total[0] += numbers[0] if numbers is not None else 0
+                total[1] += numbers[1] if numbers is not None else 0
     return b"".join(
         f'{_ALERTS.decode()}{{kpi="{_escape(kpi)}",lane="{_escape(lane)}",severity="{severity}",'
         f'alertstate="{state}"}} {number}'.encode()

@@ -60,6 +60,7 @@ def compose(
         sprint=key.sprint,
         kpi=key.kpi,
         kind=key.kind,
+        tier=key.tier,
         severity=facts.severity,
         lane=facts.lane,
         title=facts.title,

@@ -20,26 +20,28 @@ _FORMAT = 1
 
 
 class GroupKey(NamedTuple):
-    """What makes a conversation one conversation."""
+    """What makes a conversation one conversation; each tier of burn alerts has its own."""
 
     receiver: str
     sprint: str
     kpi: str
     kind: AlertKind
+    tier: str = ""
 
     @classmethod
     def of(cls, receiver: str, key: AlertKey) -> GroupKey:
         """Return the group that ``receiver`` hears of the alert in."""
-        return cls(receiver, key.sprint, key.kpi, key.kind)
+        return cls(receiver, key.sprint, key.kpi, *key.slot)
 
     @property
     def text(self) -> str:
-        """The name under which stores and messages know the group; receivers, KPIs and kinds hold no slash."""
-        return f"{self.receiver}/{self.sprint}/{self.kpi}/{self.kind.value}"
+        """The name under which stores and messages know the group; only a tier, which comes last, holds a slash."""
+        name = f"{self.receiver}/{self.sprint}/{self.kpi}/{self.kind.value}"
+        return f"{name}/{self.tier}" if self.tier else name
 
     def alert(self, labels: LabelSet) -> AlertKey:
         """Return the key of the alert of one of the group's series."""
-        return AlertKey(self.sprint, self.kpi, labels, self.kind)
+        return AlertKey(self.sprint, self.kpi, labels, self.kind, self.tier)
 
 
 class Facts(NamedTuple):
@@ -112,10 +114,10 @@ class GroupHead(NamedTuple):
     def from_text(cls, text: str) -> GroupHead:
         """Return the head of the group that ``text`` holds. Raises ``StoreError`` for any other text."""
         try:
-            format_, (receiver, sprint, kpi, kind), told_at, holds_back = json.loads(text.partition("\n")[0])
+            format_, (receiver, sprint, kpi, kind, *tier), told_at, holds_back = json.loads(text.partition("\n")[0])
             if format_ != _FORMAT:
                 raise StoreError(f"a planner group in the store has the unknown format {format_!r}")
-            return cls(GroupKey(receiver, sprint, kpi, AlertKind(kind)), told_at, holds_back)
+            return cls(GroupKey(receiver, sprint, kpi, AlertKind(kind), *tier), told_at, holds_back)
         except (TypeError, ValueError) as error:
             raise _unreadable(error) from None
 

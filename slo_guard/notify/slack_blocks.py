@@ -42,6 +42,7 @@ _SYMBOLS = {
     "Breached": "🔴",
     "No data": "🔴",
     "At risk": "🟠",
+    "Burning": "🔥",
     "Not yet cleared": "🟠",
     "Recovered": "🟢",
     "Ended": "⚪",
@@ -182,7 +183,7 @@ def _symbol(note: Notification) -> str:
     if note.reason is NotificationReason.SPRINT_CLOSED:
         return "🏁"
     if note.firing:
-        return "🟠" if note.kind is AlertKind.RISK else "🔴"
+        return {AlertKind.RISK: "🟠", AlertKind.BURN: "🔥"}.get(note.kind, "🔴")
     return "🟢" if note.reason is NotificationReason.RECOVERED else "⚪"
 
 

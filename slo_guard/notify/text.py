@@ -26,6 +26,7 @@ _WHY_TOLD = {
     NotificationReason.TEST: "a test, nothing is wrong",
 }
 _RISK_OVER = "it is not at risk any more"
+_BURN_OVER = "the error budget burns slowly enough again"
 _NOT_NEW = frozenset({NotificationReason.REPEAT_INTERVAL_ELAPSED, NotificationReason.RECEIVER_ADDED})
 _TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINERS = {"\u200d", "\ufe0e", "\ufe0f", "\u20e3"}
@@ -52,6 +53,8 @@ def headline(note: Notification) -> str:
 def _state(note: Notification) -> str:
     if note.kind is AlertKind.RISK:
         return "at risk"
+    if note.kind is AlertKind.BURN:
+        return "burning its error budget"
     firing = [line.verdict for line in note.series if line.firing]
     return "no data" if firing and all(verdict == Verdict.NO_DATA.label for verdict in firing) else "breached"
 
@@ -59,12 +62,14 @@ def _state(note: Notification) -> str:
 def line_state(note: Notification, line: SeriesLine) -> str:
     """Return in words how one series stands.
 
-    One of ``Breached``, ``No data``, ``At risk``, ``Not yet cleared``, ``Recovered``, ``Ended``.
+    One of ``Breached``, ``No data``, ``At risk``, ``Burning``, ``Not yet cleared``, ``Recovered``, ``Ended``.
     """
     if not line.firing:
         return "Recovered" if line.reason == Reason.RECOVERED else "Ended"
     if note.kind is AlertKind.RISK and line.verdict in (Verdict.AT_RISK.label, Verdict.MISSED.label):
         return "At risk"
+    if note.kind is AlertKind.BURN:
+        return "Burning"
     # An alert fires on while hysteresis or keep_firing_for wait; its value may be fine again by then.
     return {Verdict.MISSED.label: "Breached", Verdict.NO_DATA.label: "No data"}.get(line.verdict, "Not yet cleared")
 
@@ -121,8 +126,8 @@ def final_counts(note: Notification) -> str:
 
 def why_told(note: Notification) -> str:
     """Return in words why this message is sent."""
-    if note.kind is AlertKind.RISK and note.reason is NotificationReason.RECOVERED:
-        return _RISK_OVER
+    if note.kind is not AlertKind.BREACH and note.reason is NotificationReason.RECOVERED:
+        return _RISK_OVER if note.kind is AlertKind.RISK else _BURN_OVER
     return _WHY_TOLD[note.reason]
 
 
@@ -130,8 +135,8 @@ def why_line(note: Notification, line: SeriesLine) -> str:
     """Return in words why a series is in the state that the line shows, with the line's note where there is one."""
     known = line.reason in Reason.__members__.values()
     sentence = Reason(line.reason).sentence if known else line.reason
-    if note.kind is AlertKind.RISK and line.reason == Reason.RECOVERED:
-        sentence = _RISK_OVER
+    if note.kind is not AlertKind.BREACH and line.reason == Reason.RECOVERED:
+        sentence = _RISK_OVER if note.kind is AlertKind.RISK else _BURN_OVER
     return f"{sentence} ({one_line(line.note)})" if line.note else sentence
 
 

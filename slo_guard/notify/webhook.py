@@ -67,7 +67,13 @@ def webhook_body(note: Notification, external_url: str = "") -> dict[str, Any]:
         "truncatedAlerts": note.unlisted_firing + note.unlisted_ended,
         "status": "firing" if note.firing else "resolved",
         "receiver": note.receiver,
-        "groupLabels": {"alertname": note.kpi, "kpi": note.kpi, "sprint": note.sprint, "kind": note.kind.value},
+        "groupLabels": {
+            "alertname": note.kpi,
+            "kpi": note.kpi,
+            "sprint": note.sprint,
+            "kind": note.kind.value,
+            **_tier(note),
+        },
         "commonLabels": _common([alert["labels"] for alert in alerts]),
         "commonAnnotations": _common([alert["annotations"] for alert in alerts]),
         "externalURL": external_url,
@@ -98,6 +104,7 @@ def _labels(note: Notification, line: SeriesLine) -> dict[str, str]:
         "lane": note.lane,
         "severity": note.severity.value,
         "kind": note.kind.value,
+        **_tier(note),
     }
     if note.owner:
         labels["owner"] = note.owner
@@ -109,6 +116,10 @@ def _labels(note: Notification, line: SeriesLine) -> dict[str, str]:
             free = f"exported_{free}"
         labels[free] = value
     return labels
+
+
+def _tier(note: Notification) -> dict[str, str]:
+    return {"tier": note.tier} if note.tier else {}
 
 
 def _annotations(note: Notification, line: SeriesLine) -> dict[str, str]:

@@ -42,7 +42,7 @@ def backtest_store(plan: Plan, store: ReadingStore, start: float, end: float) ->
 
 
 def backtest_json(transitions: Iterable[Transition]) -> dict[str, Any]:
-    """Return the JSON that scripts depend on; ``kind`` and ``severity`` tell breaches from quieter alerts."""
+    """Return the JSON that scripts depend on; ``kind``, ``tier`` and ``severity`` tell breaches from other alerts."""
     return {
         "transitions": [
             {
@@ -55,6 +55,7 @@ def backtest_json(transitions: Iterable[Transition]) -> dict[str, Any]:
                 "reason": transition.reason.value,
                 "kind": transition.key.kind.value,
                 "severity": transition.severity.value,
+                **({"tier": transition.key.tier} if transition.key.tier else {}),
             }
             for transition in transitions
         ]

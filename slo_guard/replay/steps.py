@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from slo_guard.clock import from_unix
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.domain.kpi import Plan
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
@@ -43,7 +44,7 @@ class Stepper:
             indicator: (first if recorded_from is None else recorded_from) + kpi.no_data.after_seconds
             for kpi in sorted(plan.kpis, key=lambda kpi: kpi.no_data.after_seconds)
             for indicator in kpi.indicators
-            if indicator in coming
+            if indicator in coming and indicator != BURN_ALARM
         }
         self._state.awaiting = set(self._awaited_until)
 

@@ -14,10 +14,12 @@ from slo_guard.rulebook.measures import NOT_SUPPORTED
 from slo_guard.rulebook.models import DefaultFields, KpiFields, KpiName, KpiRule, LaneFile, LaneHeader
 from slo_guard.validation import Problem, checked_parts, leave_out
 
-_LATER_FIELDS = ("error_budget", "gate")
+_LATER_FIELDS = ("gate",)
 _MERGED_BY_KEY = ("no_data", "annotations", "where", "expect")
 # Their scalars are names or quantities: 1.10 stays "1.10", and a label's value 500 is the text "500".
-_AS_WRITTEN = frozenset({"where", "expect", "objective", "warn", "resolve", "baseline", "min_coverage", "annotations"})
+_AS_WRITTEN = frozenset(
+    {"where", "expect", "objective", "warn", "resolve", "baseline", "min_coverage", "annotations", "cross_check"}
+)
 _HINTS = {
     "id": "write kpi for the KPI's id",
     "name": "write kpi for its id, title for its name for people",

@@ -14,7 +14,9 @@ from slo_guard.domain.kpi import (
     NoDataThen,
     Place,
     Quotient,
+    RatioPair,
     Reducer,
+    Selection,
     Severity,
     Single,
     Source,
@@ -27,6 +29,7 @@ from slo_guard.rulebook import objectives, sources
 from slo_guard.rulebook.ahead import AheadReader
 from slo_guard.rulebook.amounts import misfit, unit_in_words
 from slo_guard.rulebook.annotations import template_faults
+from slo_guard.rulebook.budgets import BudgetReader
 from slo_guard.rulebook.calendar import parse_moment
 from slo_guard.rulebook.drafts import Draft
 from slo_guard.rulebook.judging import JudgedBy
@@ -72,8 +75,12 @@ class KpiReader:
         ahead = AheadReader(draft, measure, kind, objective, self.sprint)
         pace, drift, when, exclude = ahead.pace(), ahead.drift(), ahead.when(), ahead.exclusions()
         self.findings += ahead.findings
+        budgets = BudgetReader(draft, measure, source, objective, self.sprint)
+        error_budget = budgets.read()
+        self.findings += budgets.findings
         due_at, checkpoint_at = self._times()
         self._labels()
+        cross_check = self._cross_check(source, kind, unit)
         self._fitting_fields(measure, unit)
         min_coverage = self._min_coverage()
         errors = any(finding.severity == "error" for finding in self.findings)
@@ -121,6 +128,8 @@ class KpiReader:
             drift=drift,
             when=when,
             exclude=exclude,
+            error_budget=error_budget,
+            cross_check=cross_check,
             interval_seconds=self.interval_seconds or DEFAULT_INTERVAL_SECONDS,
             runbook_url=fields.runbook_url,
             annotations=dict(fields.annotations or {}),
@@ -140,7 +149,7 @@ class KpiReader:
             return None
 
     def _source(self) -> Source | None:
-        source, faults = sources.source_of(self.draft.fields)
+        source, faults = sources.source_of(self.draft.fields, self.sprint.id if self.sprint is not None else "")
         for path, message in faults:
             self._say(path, message)
         if source is None and "indicator" not in self.draft.broken:
@@ -181,12 +190,35 @@ class KpiReader:
                 f"{part.name} is {unit_in_words(one.unit)}, but {total.name} is {unit_in_words(other.unit)}; "
                 "the two sides have one unit",
             )
-        if isinstance(source, Quotient) and len(known) == 2 and not _measured_alike(known[0][1], known[1][1]):
+        pair = len(known) == 2 and isinstance(source, Quotient | RatioPair)
+        if pair and not _measured_alike(known[0][1], known[1][1]):
             (side, first), (_, second) = known
             kinds = f"{first.name} is of type {first.type.value}, but {second.name} of type {second.type.value}"
             self._say(side.path, f"{kinds}; the two sides are of one type, so that both are measured alike")
             return None, None
         return (known[0][1].type, known[0][1].unit) if known else (None, None)
+
+    def _cross_check(self, source: Source | None, kind: IndicatorType | None, unit: str | None) -> Selection | None:
+        """Return what the KPI is checked against: an indicator that is measured in the same way."""
+        selection, faults = sources.cross_check_of(self.draft.fields, self.sprint.id if self.sprint else "")
+        for path, message in faults:
+            self._say(path, message)
+        if selection is None or source is None or kind is None:
+            return None
+        if not isinstance(source, Single):
+            self._say(("cross_check",), "only a single indicator is checked against another; leave it out")
+            return None
+        named = Named(("cross_check",), selection.indicator)
+        unknown = sources.unknown_indicator(named, self.indicators)
+        if unknown is not None:
+            self._say(named.path, unknown)
+            return None
+        spec = self.indicators[selection.indicator]
+        if spec.type is not kind or (None not in (spec.unit, unit) and spec.unit != unit):
+            other, own = f"{spec.type.value} {unit_in_words(spec.unit)}", f"{kind.value} {unit_in_words(unit)}"
+            self._say(named.path, f"{spec.name} is a {other}, and what is checked a {own}; both are measured alike")
+            return None
+        return selection
 
     def _stated_unit(self) -> None:
         if self.draft.fields.unit is None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from slo_guard.domain.builtin import BURN_ALARM, BURN_ALARM_SPEC
 from slo_guard.domain.kpi import KPI, Plan, Sprint
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import LocatedYaml, load_file
 from slo_guard.rulebook.ahead import condition_faults
+from slo_guard.rulebook.budgets import burn_alarm_faults
 from slo_guard.rulebook.drafts import Draft, LaneDraft, read_lane, without_nulls
 from slo_guard.rulebook.kpis import KpiReader
 from slo_guard.rulebook.models import LaneFile, SprintFile
@@ -69,9 +71,11 @@ def load_rules(paths: Sequence[Path], indicators: Mapping[str, IndicatorSpec] | 
     if known is None:
         known, contradictions = implied_indicators(drafts)
         folder.findings += [draft.finding(path, message) for draft, path, message in contradictions]
+    known = {**known, BURN_ALARM: BURN_ALARM_SPEC}
     kpis = _kpis(folder, known)
     by_key = _refuse_duplicates(folder)
     folder.findings += condition_faults(kpis, by_key)
+    folder.findings += burn_alarm_faults(kpis, by_key)
     if not drafts and not folder.findings:
         shown = ", ".join(str(path) for path in paths) or "no path"
         folder.findings.append(Finding(shown, 0, 0, "", "no KPI is here; write a file with lane: and kpis:"))

@@ -224,6 +224,43 @@ class ExclusionFields(Options):
     by: Text = Field(description="Who decided it.")
 
 
+class BurnPairFields(Options):
+    """One tier of burn alerts: it fires while both windows burn faster than the factor."""
+
+    long: PositiveSeconds = Field(description="The long window, such as 1h: it tells what matters.")
+    short: PositiveSeconds = Field(description="The short window, such as 5m: it tells that it still goes on.")
+    factor: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="The burn rate above which it fires; 1 spends exactly the budget by the end of its window."
+    )
+    spends: WrittenAmount | None = Field(
+        None, description="Instead of `factor`: the part of the budget that the long window may spend, such as 2%."
+    )
+    severity: Severity = Field("page", description="How loud the tier is; none measures it and raises no alert.")
+
+
+class ErrorBudgetFields(Options):
+    """What of a ratio may go wrong, and the burn alerts on it."""
+
+    window: str | None = Field(
+        None, description="What the budget is for: `sprint` (default), or a duration such as 30d.", examples=["30d"]
+    )
+    method: Literal["occurrences", "timeslices"] = Field(
+        "occurrences", description="What is counted: events, or slices of time that were good or bad as a whole."
+    )
+    slice: PositiveSeconds | None = Field(None, description="Length of a time slice (default 1m).")
+    slice_objective: WrittenAmount | None = Field(
+        None, description="From which share of good events on a time slice is good (default: the objective's)."
+    )
+    burn_alerts: Literal["workbook", "none"] | dict[str, Severity] | list[BurnPairFields] = Field(
+        "workbook",
+        description="`workbook` (14.4 over 1h/5m, 6 over 6h/30m, 3 over 24h/2h, 1 over 3d/6h), `none`, the workbook's "
+        "with severities by long window (`{3d: none}` switches one off), or a list of tiers.",
+    )
+    min_total: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="With fewer events in its long window no tier fires (default: the KPI's min_total)."
+    )
+
+
 class KpiFields(Options):
     """All fields of a KPI but its id; the file's `defaults` may hold any of them."""
 
@@ -301,6 +338,12 @@ class KpiFields(Options):
     )
     exclude: list[ExclusionFields] | None = Field(
         None, description="Stretches of time that are not judged; the number with and without them is shown."
+    )
+    error_budget: ErrorBudgetFields | None = Field(
+        None, description="Of a ratio: how much may go wrong over a window, and the alerts on how fast it does."
+    )
+    cross_check: Side | None = Field(
+        None, description="Another indicator, measured in the same way: its value and the difference are shown beside."
     )
     runbook_url: Url | None = Field(None, description="Where to read what to do about a breach.")
     annotations: dict[IndicatorName, str] | None = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from slo_guard.domain.builtin import BURN_ALARM, of_sprint
 from slo_guard.domain.kpi import (
     Matcher,
     MatchOp,
@@ -21,12 +22,10 @@ from slo_guard.errors import UnitError
 from slo_guard.located_yaml import KeyPath
 from slo_guard.patterns import PatternError, compile_pattern
 from slo_guard.rulebook.drafts import Draft
-from slo_guard.rulebook.measures import BOOL, COUNTER, NOT_SUPPORTED, allowed_types, implied_type, parse_measure
+from slo_guard.rulebook.measures import BOOL, COUNTER, allowed_types, implied_type, parse_measure
 from slo_guard.rulebook.models import KpiFields, PairFields, QuotientFields, SelectionFields
 from slo_guard.units import source_unit
 from slo_guard.validation import nearest
-
-_BUILT_IN = "slo_guard_burn_alarm_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,30 @@ def names_of(fields: KpiFields) -> Iterator[Named]:
                 yield Named(("indicator", side), given)
 
 
-def source_of(fields: KpiFields) -> tuple[Source | None, list[tuple[KeyPath, str]]]:
-    """Return the domain's source (None where the KPI states none) and what is wrong with its ``where``."""
+def cross_check_of(fields: KpiFields, sprint: str) -> tuple[Selection | None, list[tuple[KeyPath, str]]]:
+    """Return the series that a KPI is checked against (None where it states none) and what is wrong with them."""
+    given = fields.cross_check
+    if given is None:
+        return None, []
+    name = given if isinstance(given, str) else given.indicator
+    where = (fields.where or {}) if isinstance(given, str) else given.where
+    found, faults = _matchers(where, ("cross_check", "where") if not isinstance(given, str) else ("where",))
+    built_in = (of_sprint(sprint),) if name == BURN_ALARM else ()
+    return Selection(name, (*(found if name != BURN_ALARM else ()), *built_in)), faults
+
+
+def source_of(fields: KpiFields, sprint: str = "") -> tuple[Source | None, list[tuple[KeyPath, str]]]:
+    """Return the domain's source (None where the KPI states none) and what is wrong with its ``where``.
+
+    ``sprint``: whose burn alarms are meant by the built-in indicator.
+    """
     common, faults = _matchers(fields.where or {}, ("where",))
     given = fields.indicator
     if given is None:
         return None, faults
     if isinstance(given, str):
-        return Single(Selection(given, common)), faults
+        built_in = (of_sprint(sprint),) if given == BURN_ALARM else ()
+        return Single(Selection(given, (*common, *built_in))), faults
     names = ("of", "to") if isinstance(given, QuotientFields) else (_part_of(given), "total")
     sides = []
     for side in names:
@@ -105,8 +120,6 @@ def unknown_indicator(named: Named, indicators: Mapping[str, IndicatorSpec]) -> 
     """Return what to write instead when no collector produces an indicator, else None."""
     if named.name in indicators:
         return None
-    if named.name == _BUILT_IN:
-        return f"the built-in {_BUILT_IN} {NOT_SUPPORTED}; collect the burn alarms, and write total over sprint"
     return f"no collector produces {named.name!r}{nearest(named.name, indicators)}"
 
 
@@ -117,6 +130,10 @@ def implied_indicators(drafts: Iterable[Draft]) -> tuple[dict[str, IndicatorSpec
     for draft in drafts:
         for named in names_of(draft.fields):
             uses.setdefault(named.name, []).append((draft, named.path))
+        other = draft.fields.cross_check
+        if other is not None:
+            name = other if isinstance(other, str) else other.indicator
+            uses.setdefault(name, []).append((draft, ("cross_check",)))
         for expected in (draft.fields.expect or {}).values():
             if not isinstance(expected, list):
                 watched[expected.labels_of] = None
@@ -168,7 +185,7 @@ def _wanted(draft: Draft) -> tuple[IndicatorType, frozenset[IndicatorType]]:
     """Return the type that a KPI's measure implies, and all types that it can be taken of."""
     fields = draft.fields
     if isinstance(fields.indicator, PairFields):
-        return COUNTER, frozenset({COUNTER})
+        return COUNTER, frozenset({COUNTER, IndicatorType.EVENT})
     try:
         measure = parse_measure(fields.measure or "last")
     except ValueError:

@@ -102,6 +102,7 @@ def load_finals(connection: Connection, indexes: SeriesIndexes) -> dict[tuple[st
             since=since,
             window_start=row.window_start,
             notes={int(place): note for place, note in json.loads(row.notes).items()},
-            outlook=Outlook(*outlook) if len(outlook) == len(_OUTLOOK_COLUMNS) else None,
+            # Columns are only ever added at the end: what an older version stored has fewer.
+            outlook=Outlook(*outlook) if outlook else None,
         )
     return found

@@ -51,7 +51,7 @@ def transition_text(transition: Transition) -> str:
     """Return a transition as JSON text."""
     key = transition.key
     document = {name: getattr(transition, name) for name in _TRANSITION_FIELDS} | {
-        "key": {"sprint": key.sprint, "kpi": key.kpi, "labels": key.labels, "kind": key.kind},
+        "key": {"sprint": key.sprint, "kpi": key.kpi, "labels": key.labels, "kind": key.kind, "tier": key.tier},
         "from_state": transition.from_state.label,
         "to_state": transition.to_state.label,
         "verdict": transition.verdict.label,
@@ -68,7 +68,7 @@ def transition_from(text: str) -> Transition:
     return Transition(
         **document
         | {
-            "key": AlertKey(key["sprint"], key["kpi"], labels_from(key["labels"]), AlertKind(key["kind"])),
+            "key": _key(key),
             "from_state": AlertState[document["from_state"].upper()],
             "to_state": AlertState[document["to_state"].upper()],
             "reason": Reason(document["reason"]),
@@ -78,6 +78,11 @@ def transition_from(text: str) -> Transition:
             "finals": tuple(_final(final) for final in document.get("finals", ())),
         }
     )
+
+
+def _key(document: dict[str, Any]) -> AlertKey:
+    labels, kind = labels_from(document["labels"]), AlertKind(document["kind"])
+    return AlertKey(document["sprint"], document["kpi"], labels, kind, document.get("tier", ""))
 
 
 def _final(document: dict[str, Any]) -> FinalVerdict:

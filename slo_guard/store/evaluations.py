@@ -17,7 +17,9 @@ from slo_guard.errors import StoreConflictError
 from slo_guard.store.blocks import pack_block, unpack_block
 from slo_guard.store.closings import EncodedFinal, encode_finals, load_closed, load_finals, save_closings
 from slo_guard.store.documents import labels_from, labels_text, transition_from, transition_text
+from slo_guard.store.frames import EncodedObservation, encode_observation
 from slo_guard.store.indexes import SeriesIndexes
+from slo_guard.store.readings import save_observations
 from slo_guard.store.reason_names import named_reasons, reason_codes
 from slo_guard.store.schema import (
     ALERTS,
@@ -51,11 +53,13 @@ class EncodedEvaluation:
 
     verdicts: Sequence[EncodedVerdicts]
     finals: Sequence[EncodedFinal]
+    own_readings: Sequence[EncodedObservation] = ()
 
     @property
     def used(self) -> set[SeriesIndex]:
         """The indexes that the rows name."""
-        return {item.index for item in self.verdicts} | {item.final.index for item in self.finals}
+        own = {item.index for item in self.own_readings if item.index is not None}
+        return {item.index for item in self.verdicts} | {item.final.index for item in self.finals} | own
 
 
 def encode_verdicts(record: EvaluationRecord) -> EncodedEvaluation:
@@ -80,7 +84,8 @@ def encode_verdicts(record: EvaluationRecord) -> EncodedEvaluation:
         )
         for item in record.memories
     ]
-    return EncodedEvaluation(changes + memories, encode_finals(record.finals))
+    own = [encode_observation(reading) for reading in record.own_readings]
+    return EncodedEvaluation(changes + memories, encode_finals(record.finals), own)
 
 
 def save_evaluation(
@@ -110,6 +115,10 @@ def save_evaluation(
         connection.execute(VERDICT_CHANGES.insert(), changes)
     replace_rows(connection, VERDICT_MEMORY, ("sprint", "kpi"), memories)
     save_closings(connection, indexes, record.closed, encoded.finals, encoded_indexes)
+    if encoded.own_readings:
+        # Their number is later than those of all readings so far, so they must not have been seen earlier.
+        seen_at = record.at if progress.last_seen_at is None else max(record.at, progress.last_seen_at)
+        save_observations(connection, indexes, encoded.own_readings, encoded_indexes, lambda: seen_at)
     evaluated = [{"sprint": sprint, "kpi": kpi, "evaluated_at": record.at} for sprint, kpi in record.evaluated]
     replace_rows(connection, KPI_EVALUATIONS, ("sprint", "kpi"), evaluated)
     connection.execute(
@@ -190,10 +199,16 @@ def _save_transitions(connection: Connection, last: int, transitions: Iterable[T
 
 def _save_alerts(connection: Connection, alerts: Mapping[AlertKey, Alert | None]) -> None:
     keys: dict[AlertKey, dict[str, object]] = {
-        key: {"sprint": key.sprint, "kpi": key.kpi, "kind": key.kind.value, "labels": labels_text(key.labels)}
+        key: {
+            "sprint": key.sprint,
+            "kpi": key.kpi,
+            "kind": key.kind.value,
+            "tier": key.tier,
+            "labels": labels_text(key.labels),
+        }
         for key in alerts
     }
-    delete_rows(connection, ALERTS, ("sprint", "kpi", "kind", "labels"), list(keys.values()))
+    delete_rows(connection, ALERTS, ("sprint", "kpi", "kind", "tier", "labels"), list(keys.values()))
     rows = [
         keys[key]
         | {
@@ -215,7 +230,7 @@ def _save_alerts(connection: Connection, alerts: Mapping[AlertKey, Alert | None]
 
 def _alert(row: Row[Any]) -> Alert:
     return Alert(
-        key=AlertKey(row.sprint, row.kpi, labels_from(json.loads(row.labels)), AlertKind(row.kind)),
+        key=AlertKey(row.sprint, row.kpi, labels_from(json.loads(row.labels)), AlertKind(row.kind), row.tier),
         state=AlertState[row.state.upper()],
         active_at=row.active_at,
         fired_at=row.fired_at,

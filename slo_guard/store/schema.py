@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; known without loading Alembic, so that an ordinary start costs one query."""
 
 METADATA = MetaData()
@@ -79,6 +79,7 @@ ALERTS = Table(
     Column("sprint", Text, primary_key=True),
     Column("kpi", Text, primary_key=True),
     Column("kind", String(16), primary_key=True),
+    Column("tier", String(64), primary_key=True, server_default=""),
     Column("labels", Text, primary_key=True),
     Column("state", String(16), nullable=False),
     Column("active_at", Double, nullable=False),

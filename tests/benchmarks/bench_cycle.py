@@ -8,20 +8,16 @@ slo_guard on core 0; Prometheus (Debian's) runs with both, scrapes the same seri
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
 import resource
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +28,7 @@ from slo_guard.evaluate import EvaluationState
 from slo_guard.expose.render import KpiRenderer
 from slo_guard.jobs import EvaluationBacklog, collect_once, evaluate_once
 from slo_guard.store import open_store
+from tests.benchmarks.prometheus_peer import free_port, measure_rules, running
 from tests.benchmarks.seven_kpis import INDICATORS, PROMETHEUS_RULES, plan, sample
 
 WARM_CYCLES, CYCLES = 2, 7
@@ -124,69 +121,6 @@ def measure_slo_guard(port: int) -> dict[str, float]:
     return medians | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def running(command: list[str], url: str, core: int | None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the block ends, once ``url`` answers."""
-    pinned = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=pinned)
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(url, timeout=60).close()
-                break
-            time.sleep(0.1)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def measure_prometheus(source_port: int, series: int) -> dict[str, float] | None:
-    """Let Prometheus scrape the same series and evaluate equal rules; None where it is not installed."""
-    if shutil.which("prometheus") is None:
-        return None
-    every = 2 if series <= 10_000 else 10
-    folder, port = Path(tempfile.mkdtemp()), free_port()
-    rules = [{"alert": name, "expr": expr, "for": "0s"} for name, expr in PROMETHEUS_RULES.items()]
-    (folder / "rules.yml").write_text(json.dumps({"groups": [{"name": "kpis", "rules": rules}]}))
-    scrape = {"job_name": "source", "static_configs": [{"targets": [f"127.0.0.1:{source_port}"]}]}
-    times = {"scrape_interval": f"{every}s", "scrape_timeout": f"{every}s", "evaluation_interval": f"{every}s"}
-    config = {"global": times, "rule_files": ["rules.yml"], "scrape_configs": [scrape]}
-    (folder / "prometheus.yml").write_text(json.dumps(config))
-    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
-    base = f"http://127.0.0.1:{port}"
-
-    def metric(name: str) -> float:
-        text = urllib.request.urlopen(f"{base}/metrics", timeout=60).read().decode()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
-
-    with running(command, f"{base}/-/ready", None):
-        time.sleep(4 * every)
-        before, cpu, durations = (
-            metric("prometheus_rule_group_iterations_total"),
-            metric("process_cpu_seconds_total"),
-            [],
-        )
-        for _ in range(5):
-            time.sleep(every)
-            durations.append(metric("prometheus_rule_group_last_duration_seconds"))
-        cycles = max(1.0, metric("prometheus_rule_group_iterations_total") - before)
-        result = {
-            "evaluate": statistics.median(durations),
-            "cpu": (metric("process_cpu_seconds_total") - cpu) / cycles,
-            "memory": metric("process_resident_memory_bytes") / 2**20,
-        }
-    shutil.rmtree(folder)
-    return result
-
-
 def report(series: int) -> None:
     """Measure one size and print its lines."""
     port = free_port()
@@ -200,7 +134,8 @@ def report(series: int) -> None:
             preexec_fn=lambda: os.sched_setaffinity(0, {0}),
         )
         ours = json.loads(child.stdout)
-        peer = measure_prometheus(port, series)
+        rules = [{"alert": name, "expr": expr, "for": "0s"} for name, expr in PROMETHEUS_RULES.items()]
+        peer = measure_rules(port, [{"name": "kpis", "rules": rules}], 2 if series <= 10_000 else 10)
     judged = 7 * series
     stages = ", ".join(
         f"{name} {ours[name] * 1e3:,.1f} ms" for name in ("collect and store", "evaluate and store", "render")

@@ -8,8 +8,10 @@ from textwrap import indent
 import pytest
 
 from slo_guard.domain.kpi import (
+    BurnPair,
     Combine,
     Drift,
+    ErrorBudget,
     Exclusion,
     Expected,
     Matcher,
@@ -107,6 +109,31 @@ FIELDS = {
             Exclusion(START_AT + 86400 + 36000, START_AT + 86400 + 37800, "drill", "Ben"),
             Exclusion(START_AT + 2 * 86400, START_AT + 3 * 86400, "move", "Ana"),
         ),
+    ),
+    "error_budget": (
+        """indicator: {bad: a, total: b}
+measure: ratio over 24h
+objective: {below: 1%}
+min_total: 200
+error_budget: {window: 30d, burn_alerts: {24h: none, 3d: none}}""",
+        lambda kpi: kpi.error_budget,
+        ErrorBudget(
+            Window(WindowKind.DURATION, 30 * 86400.0),
+            "30d",
+            0.01,
+            burn_alerts=(
+                BurnPair(3600.0, 300.0, 14.4, Severity.PAGE, "1h/5m"),
+                BurnPair(21600.0, 1800.0, 6.0, Severity.PAGE, "6h/30m"),
+                BurnPair(86400.0, 7200.0, 3.0, Severity.NONE, "24h/2h"),
+                BurnPair(259200.0, 21600.0, 1.0, Severity.NONE, "3d/6h"),
+            ),
+            min_total=200.0,
+        ),
+    ),
+    "cross_check": (
+        "cross_check: {indicator: other_seconds, where: {system: fs}}",
+        lambda kpi: kpi.cross_check,
+        Selection("other_seconds", (Matcher("system", MatchOp.EQUAL, "fs"),)),
     ),
     "runbook_url": ("runbook_url: https://r.example/x", lambda kpi: kpi.runbook_url, "https://r.example/x"),
     "annotations": (

@@ -21,6 +21,7 @@ KNOWN = specs(
     buckets="histogram seconds",
     clicks="event",
 )
+RATIO = {"indicator": "{bad: errors, total: requests}", "measure": "ratio over sprint", "objective": "{below: 1%}"}
 GOOD = {"indicator": "latency", "measure": "last", "objective": "{at_most: 1.16s}"}
 
 
@@ -101,7 +102,7 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"indicator": "{of: sessions, to: sessions}", "measure": "spread_abs over day", "objective": "{at_most: 2}"}, "'spread_abs' does not fit sessions, which is a gauge; write spread_abs for last values"),
         ({"indicator": "{of: requests, to: requests}", "measure": "spread_abs", "objective": "{at_most: 2}"}, "'spread_abs' does not fit requests, which is a counter; write spread_abs over sprint"),
         ({"indicator": "latncy"}, "lane.yaml:6:16: kpis[0].indicator: no collector produces 'latncy'; did you mean 'latency'?"),
-        ({"indicator": "slo_guard_burn_alarm_seconds"}, "the built-in slo_guard_burn_alarm_seconds is not supported by this version"),
+        ({"indicator": "slo_guard_burn_alarm_seconds", "measure": "total over sprint", "objective": "{below: 10m}"}, "kpis[0].indicator: no burn alert of sprint-40 pages, so slo_guard_burn_alarm_seconds would always be 0; give a ratio an error_budget"),
         ({"indicator": "two words"}, "indicator: 'two words' will not do; write an indicator's name"),
         ({"indicator": None}, "kpis[0]: 'indicator' is missing; write indicator: NAME"),
         ({"type": "gauge"}, "type: latency is a percentile by the collector metrics; leave type out"),
@@ -170,7 +171,24 @@ def found_in(folder, fields: str, indicators=KNOWN, head: str = "") -> list[str]
         ({"indicator": "sessions", "measure": "delta over sprint", "objective": "{at_least: 2}", "exclude": "[{from: 2026-07-08, to: 2026-07-08, reason: a, by: Ana}]"}, "exclude: a delta is one value less another, whatever was between; leave exclude out"),
         ({"indicator": "{of: requests, to: clicks}", "measure": "spread_abs over day", "objective": "{at_most: 1%}"}, "indicator.of: requests is of type counter, but clicks of type event; the two sides are of one type"),
         ({"exclude": "[{from: friday, to: 2026-07-08, reason: move, by: Ana}]"}, "exclude[0].from: 'friday' is not a time"),
-        ({"error_budget": "{}"}, "error_budget: 'error_budget' is not supported by this version; remove it"),
+        ({"error_budget": "{}"}, "kpis[0].error_budget: an error budget is for a ratio; write indicator: {good: A, total: B}"),
+        (RATIO | {"error_budget": "{window: fortnight}"}, "error_budget.window: 'fortnight' is not a window; write sprint, or a duration such as 30d"),
+        (RATIO | {"error_budget": "{slice: 1m}"}, "error_budget.slice: slice is for time slices; write method: timeslices"),
+        (RATIO | {"error_budget": "{method: timeslices, slice_objective: 99}"}, "error_budget.slice_objective: 99 is not a share of good events; write one such as 99%"),
+        (RATIO | {"error_budget": "{burn_alerts: {2h: none}}"}, "error_budget.burn_alerts.2h: the workbook has no tier of 2h"),
+        (RATIO | {"error_budget": "{burn_alerts: [{long: 5m, short: 1h, factor: 2}]}"}, "burn_alerts[0]: the short window is to end an alert soon, and 5m/1h is no shorter"),
+        (RATIO | {"error_budget": "{burn_alerts: [{long: 1h, short: 5m}]}"}, "burn_alerts[0]: a tier has exactly one of factor and spends"),
+        (RATIO | {"error_budget": "{burn_alerts: [{long: 1h, short: 5m, factor: 0.5}]}"}, "burn_alerts[0]: a factor of 0.5 is below 1, so it fires while the budget lasts; write 1 or more"),
+        (RATIO | {"error_budget": "{burn_alerts: [{long: 1h, short: 5m, factor: 100}]}"}, "burn_alerts[0]: the tier 1h/5m can never fire: a factor of 100 on a budget of 1% asks for more than 100 x 0.01 = 1 of all events to be bad; write a factor below 100"),
+        (RATIO | {"error_budget": "{burn_alerts: [{long: 1h, short: 5m, factor: 2}, {long: 60m, short: 5m, factor: 3}]}"}, "burn_alerts[1]: the tier 1h/5m stands here twice; keep one"),
+        (RATIO | {"error_budget": "{window: 2d, burn_alerts: [{long: 3d, short: 6h, factor: 1}]}"}, "the long window of 3d/6h is longer than the budget's, 2d"),
+        (RATIO | {"error_budget": "{window: 14d, burn_alerts: [{long: 3d, short: 6h, spends: 10%}]}"}, "burn_alerts[0].spends: 10% of a budget over 14d in 3d is the factor 0.1 x 336h / 72h = 0.467; below 1 it fires while the budget lasts, write at least 21.43%, or factor: 1"),
+        ({"indicator": "{bad: errors, total: requests}", "measure": "ratio over sprint", "objective": "{below: 10%}", "error_budget": "{}"}, "error_budget.burn_alerts: the tier 1h/5m can never fire: a factor of 14.4 on a budget of 10% asks for more than 14.4 x 0.1 = 1.44 of all events to be bad; write a factor below 10, or switch it off: burn_alerts: {1h: none}"),
+        ({"indicator": "{good: errors, total: requests}", "measure": "ratio over sprint", "objective": "{at_least: 100%}", "error_budget": "{}"}, "error_budget: by at_least 100% nothing may go wrong, so there is no error budget"),
+        ({"indicator": "{good: errors, total: requests}", "measure": "ratio over sprint", "objective": "{below: 1%}", "error_budget": "{}"}, "error_budget: below 1% leaves no budget for a good share; write objective: {at_least: 99%}"),
+        ({"indicator": "{good: clicks, total: requests}", "measure": "ratio over sprint", "objective": "{at_least: 99%}"}, "clicks is of type event, but requests of type counter; the two sides are of one type"),
+        ({"cross_check": "requests"}, "cross_check: requests is a counter a plain number, and what is checked a percentile in seconds; both are measured alike"),
+        ({"cross_check": "latncy"}, "cross_check: no collector produces 'latncy'; did you mean 'latency'?"),
         ({"gate": "true"}, "gate: 'gate' is not supported by this version; remove it"),
     ],
 )  # fmt: skip

@@ -1,0 +1,152 @@
+"""Error budgets at one instant: sums over several windows at once, an entry for each window and group."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slo_guard.domain.budgets import BudgetFrame
+from slo_guard.domain.kpi import KPI, BudgetMethod, ErrorBudget, RatioPair, Sprint, WindowKind
+from slo_guard.domain.readings import BoolArray, FloatArray
+from slo_guard.evaluate.inputs import Input
+from slo_guard.evaluate.slices import SliceTally
+from slo_guard.evaluate.trailing import TrailingSums, cell_of
+
+PACE_SECONDS = 3600.0
+"""Over what the present pace is taken where there are no burn alerts; else over their shortest long window."""
+
+
+def budget_reach_seconds(kpi: KPI, sprint: Sprint) -> float:
+    """Return how far back the sums of a KPI's budget are asked for, 0 for a KPI without one."""
+    budget = kpi.error_budget
+    if budget is None:
+        return 0.0
+    return max(budget.length_seconds(sprint), *budget.burn_windows, _pace_seconds(budget))
+
+
+def trailing_sums(kpi: KPI, reach_seconds: float) -> TrailingSums:
+    """Return the sums that one side of a ratio with a budget needs."""
+    budget = kpi.error_budget
+    by_slices = budget is not None and budget.method is BudgetMethod.TIMESLICES
+    cell = budget.slice_seconds if budget is not None and by_slices else cell_of(reach_seconds)
+    return TrailingSums(reach_seconds, cell, kpi.no_data.after_seconds)
+
+
+class BudgetWatch:
+    """The error budget of one KPI: reads the sums that its two inputs keep."""
+
+    def __init__(self, kpi: KPI, budget: ErrorBudget, sprint: Sprint, part: Input, total: Input) -> None:
+        assert isinstance(kpi.source, RatioPair)
+        self._budget = budget
+        self._sprint = sprint
+        self._part_is_bad = kpi.source.part_is == "bad"
+        self._sides = (part, total)
+        self._pace = _pace_seconds(budget)
+        self._windows: FloatArray = np.array(sorted({*budget.burn_windows, self._pace}))
+        self._slices = None
+        if budget.method is BudgetMethod.TIMESLICES:
+            self._slices = SliceTally(budget.slice_seconds, budget.slice_good)
+
+    def at(self, now: float, groups: int) -> BudgetFrame:
+        """Return the budgets of all ``groups`` at ``now``."""
+        budget = self._budget
+        start = self._start(now)
+        starts = np.array([self._begin(now, seconds) for seconds in self._windows.tolist()] + [min(start, now)])
+        ends = np.full(len(starts), now)
+        bad, total = self._bad_and_total(starts, ends, groups)
+        seen = total
+        if self._slices is not None:
+            self._slices.advance(now, groups, self._bad_and_total, self._first_known, self._changed_from())
+            bad, total = self._slices.within(starts, groups)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rates = np.where(total > 0, bad / total, np.nan) / budget.allowed
+        remaining = 1.0 - rates[-1]
+        return BudgetFrame(
+            budget=budget,
+            start=min(start, now),
+            end=now,
+            bad=bad[-1],
+            total=total[-1],
+            remaining=remaining,
+            windows=self._windows,
+            rates=rates[:-1],
+            totals=seen[:-1],
+            burning=self._burning(rates, seen, groups),
+            exhausted_in=self._exhausted_in(now, remaining, rates[self._place(self._pace)]),
+            pace_seconds=self._pace,
+            length_seconds=budget.length_seconds(self._sprint),
+        )
+
+    def _start(self, now: float) -> float:
+        if self._budget.window.kind is WindowKind.SPRINT:
+            return self._sprint.start_at
+        assert self._budget.window.seconds is not None
+        return self._begin(now, self._budget.window.seconds)
+
+    def _begin(self, now: float, seconds: float) -> float:
+        trailing = self._sides[0].trailing
+        return now - seconds if trailing is None else trailing.start_of(now, seconds)
+
+    def _place(self, seconds: float) -> int:
+        return int(np.searchsorted(self._windows, seconds))
+
+    def _burning(self, rates: FloatArray, seen: FloatArray, groups: int) -> BoolArray:
+        burning = np.zeros((len(self._budget.burn_alerts), groups), dtype=bool)
+        for tier, pair in enumerate(self._budget.burn_alerts):
+            long, short = self._place(pair.long_seconds), self._place(pair.short_seconds)
+            both = (rates[long] > pair.factor) & (rates[short] > pair.factor)
+            burning[tier] = both & (seen[long] >= self._budget.min_total)
+        return burning
+
+    def _exhausted_in(self, now: float, remaining: FloatArray, pace: FloatArray) -> FloatArray:
+        """Return when the budget of the whole window is spent: what is spent so far counts for the time so far."""
+        whole = self._budget.length_seconds(self._sprint)
+        over = min(max(now - self._start(now), 0.0), whole)
+        left = 1.0 - (1.0 - np.where(np.isnan(remaining), 1.0, remaining)) * over / whole
+        with np.errstate(invalid="ignore", divide="ignore"):
+            seconds = np.where(pace > 0, left * whole / pace, np.inf)
+        found: FloatArray = np.where(np.isnan(pace), np.nan, np.where(left <= 0, 0.0, seconds))
+        return found
+
+    def _bad_and_total(self, starts: FloatArray, ends: FloatArray, groups: int) -> tuple[FloatArray, FloatArray]:
+        part, total = (_sums(side, starts, ends, groups) for side in self._sides)
+        return part if self._part_is_bad else total - part, total
+
+    @property
+    def _first_known(self) -> float | None:
+        firsts = [_first_at(side) for side in self._sides]
+        known = [first for first in firsts if first is not None]
+        return min(known) if known else None
+
+    def _changed_from(self) -> float:
+        """Return from where on sums have changed since this was last asked."""
+        changed = np.inf
+        for side in self._sides:
+            kept = side.events if side.events is not None else side.trailing
+            assert kept is not None
+            changed, kept.changed_from = min(changed, kept.changed_from), np.inf
+        return changed
+
+
+def _sums(side: Input, starts: FloatArray, ends: FloatArray, groups: int) -> FloatArray:
+    """Return what one side adds up to in each of the windows (start, end] by group, shape (windows, groups)."""
+    if side.events is not None:
+        return side.events.sums(starts, ends, side.rows.group_of, groups)
+    assert side.trailing is not None
+    gained, folding = side.trailing.gained(starts, ends), side.folding
+    if folding.identity and gained.shape[1] == groups:
+        return gained
+    found = np.zeros((len(starts), groups))
+    rows = folding.row_groups[: gained.shape[1]]
+    for window, row in enumerate(gained):
+        found[window] = np.bincount(rows, weights=row, minlength=groups)
+    return found
+
+
+def _first_at(side: Input) -> float | None:
+    if side.events is not None:
+        return side.events.first_at
+    return None if side.trailing is None else side.trailing.first_at
+
+
+def _pace_seconds(budget: ErrorBudget) -> float:
+    return min((pair.long_seconds for pair in budget.burn_alerts), default=PACE_SECONDS)

@@ -1,0 +1,91 @@
+"""Time slices: each complete one was good or bad as a whole, or had no data and counts for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from slo_guard.domain.readings import FloatArray
+
+_ROOM = 256
+_AT_ONCE = 4096
+
+Sums = Callable[[FloatArray, FloatArray, int], tuple[FloatArray, FloatArray]]
+"""Bad and total of windows (start, end] by group: shape (windows, groups) each."""
+
+
+class SliceTally:
+    """How many slices were bad and how many there were, up to the end of each slice, by group.
+
+    Slices lie on a grid aligned to the epoch; a slice is (its start, its end]. One is good whose good events are at
+    least the share ``slice_good`` of all. What comes late has the slices from there on judged anew.
+    """
+
+    def __init__(self, slice_seconds: float, slice_good: float) -> None:
+        self._slice = slice_seconds
+        self._most_bad = 1.0 - slice_good
+        self._first = 0
+        self._ends = 0
+        self._bad: FloatArray = np.zeros((_ROOM, 0))
+        self._total: FloatArray = np.zeros((_ROOM, 0))
+
+    def advance(self, now: float, groups: int, sums: Sums, first_known: float | None, changed_from: float) -> None:
+        """Judge the slices that are complete at ``now`` and new, or that hold what changed since the last time."""
+        if first_known is None:
+            return
+        self._make_groups(groups)
+        last = int(np.floor(now / self._slice + 1e-9))
+        if not self._ends:
+            self._first = int(np.floor(first_known / self._slice))
+            self._ends = 1  # nothing up to the start of the first slice
+        if np.isfinite(changed_from):
+            intact = int(np.floor(changed_from / self._slice)) - self._first + 1
+            self._ends = max(1, min(self._ends, intact))
+        while self._first + self._ends <= last:
+            numbers = np.arange(self._first + self._ends, min(last, self._first + self._ends + _AT_ONCE - 1) + 1)
+            ends = numbers.astype(np.float64) * self._slice
+            bad, total = sums(ends - self._slice, ends, groups)
+            self._append(bad, total)
+
+    def within(self, starts: FloatArray, groups: int) -> tuple[FloatArray, FloatArray]:
+        """Return bad slices and all slices that ended after each start, shape (starts, groups) each."""
+        if not self._ends:
+            return np.zeros((len(starts), groups)), np.zeros((len(starts), groups))
+        places = np.floor(starts / self._slice + 1e-9).astype(np.int64) - self._first
+        places = np.clip(places, 0, self._ends - 1)
+        newest = self._ends - 1
+        return (
+            self._bad[newest, :groups] - self._bad[places, :groups],
+            self._total[newest, :groups] - self._total[places, :groups],
+        )
+
+    def _append(self, bad: FloatArray, total: FloatArray) -> None:
+        with_data = total > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            is_bad = with_data & (bad / total > self._most_bad + 1e-12)
+        new = slice(self._ends, self._ends + len(bad))
+        self._make_room(new.stop)
+        groups = bad.shape[1]
+        before = self._ends - 1
+        self._bad[new, :groups] = self._bad[before, :groups] + np.cumsum(is_bad, axis=0)
+        self._total[new, :groups] = self._total[before, :groups] + np.cumsum(with_data, axis=0)
+        self._ends = new.stop
+
+    def _make_groups(self, groups: int) -> None:
+        missing = groups - self._bad.shape[1]
+        if missing > 0:
+            self._bad = np.pad(self._bad, ((0, 0), (0, missing)))
+            self._total = np.pad(self._total, ((0, 0), (0, missing)))
+
+    def _make_room(self, slices: int) -> None:
+        if slices <= len(self._bad):
+            return
+        size = len(self._bad)
+        while size < slices:
+            size *= 2
+        for name in ("_bad", "_total"):
+            old = getattr(self, name)
+            wider = np.zeros((size, old.shape[1]))
+            wider[: self._ends] = old[: self._ends]
+            setattr(self, name, wider)

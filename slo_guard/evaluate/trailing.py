@@ -1,0 +1,172 @@
+"""Growing sums by row, looked up at many instants of the past at once: what the windows of burn rates are cut from.
+
+Counters give what they gained, sample by sample; what a window holds is the sum now less the sum at its start.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
+
+EXACT_SECONDS = 25 * 3600.0
+"""Starts of windows up to this length are looked up exactly, those of longer ones on a grid of cells."""
+
+_ROOM = 64
+_CELLS = 5000
+LONGEST_CELL_SECONDS = 3600.0
+_NICE_SECONDS = (1.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, LONGEST_CELL_SECONDS)
+
+
+def cell_of(longest_seconds: float) -> float:
+    """Return the grid, in seconds, on which a window that long may begin: finer than a 5,000th of it, and even."""
+    fine = longest_seconds / _CELLS
+    return next((cell for cell in _NICE_SECONDS if cell >= fine), LONGEST_CELL_SECONDS)
+
+
+class TrailingSums:
+    """Sums over rows at each instant at which something was added, as far back as ``reach_seconds``.
+
+    A window that reaches back further than ``EXACT_SECONDS`` begins at the cell's boundary before its start, so that
+    of what is older one point a cell is kept: the memory of a window is bounded, and what is kept decides no answer.
+    """
+
+    def __init__(self, reach_seconds: float, cell_seconds: float, fresh_for: float) -> None:
+        self._reach = reach_seconds
+        self._cell = cell_seconds
+        self._fresh_for = fresh_for
+        self._times: FloatArray = np.empty(_ROOM)
+        self._sums: FloatArray = np.zeros((_ROOM, 0))
+        self._count = 0
+        self._last: FloatArray = np.zeros(0)
+        self.changed_from = np.inf
+        """The earliest instant whose sums changed since this was last set to infinity."""
+
+    @property
+    def first_at(self) -> float | None:
+        """The earliest instant that is known."""
+        return float(self._times[0]) if self._count else None
+
+    def add(self, at: float, gained: FloatArray, since: FloatArray) -> None:
+        """Add what each row ``gained``, shape (rows,), up to ``at``, the latest instant so far.
+
+        ``since``: the times of the rows' samples before, NaN where there is none.
+        """
+        self._make_rows(len(gained))
+        for stale_at in self._stale(at, gained, since):
+            rows = (since + self._fresh_for == stale_at) & (gained != 0)
+            first = self._point_at(stale_at)
+            self._sums[first : self._count, : len(gained)][:, rows] += gained[rows]
+            self.changed_from = min(self.changed_from, stale_at)
+        self._last = self._last + gained
+        self._append(at, self._last)
+
+    def add_run(self, times: FloatArray, gained: FloatArray, since: FloatArray) -> None:
+        """Do :meth:`add` for each of ``times``; ``gained`` has the shape (times, rows), in all the same rows gain."""
+        self.add(float(times[0]), gained[0], since)
+        late = np.flatnonzero(np.diff(times) > self._fresh_for) + 1
+        begin = 1
+        for gap in (*late.tolist(), len(times)):
+            self._extend(times[begin:gap], gained[begin:gap])
+            if gap < len(times):
+                before = np.full(gained.shape[1], times[gap - 1])
+                self.add(float(times[gap]), gained[gap], before)
+            begin = gap + 1
+
+    def correct(self, at: float, row: int, until: float, within: float, after: float) -> None:
+        """Take in late what one row gained: ``within`` from ``at`` on, and ``after`` more from ``until`` on."""
+        first, following = self._point_at(at), self._point_at(until)
+        self._sums[first : self._count, row] += within
+        self._sums[following : self._count, row] += after
+        self._last[row] += within + after
+        self.changed_from = min(self.changed_from, at)
+
+    def gained(self, starts: FloatArray, ends: FloatArray | None = None) -> FloatArray:
+        """Return what each row gained in (start, end], shape (starts, rows); ``ends`` None: up to the last instant."""
+        until = self._last if ends is None else self._sums_at(ends)
+        return until - self._sums_at(starts)
+
+    def start_of(self, now: float, seconds: float) -> float:
+        """Return where the window (now - ``seconds``, now] begins: for a long one at a boundary of cells."""
+        start = now - seconds
+        return start if seconds <= EXACT_SECONDS else float(np.floor(start / self._cell) * self._cell)
+
+    def _sums_at(self, instants: FloatArray) -> FloatArray:
+        rows = len(self._last)
+        places = np.searchsorted(self._times[: self._count], instants, side="right") - 1
+        found: FloatArray = self._sums[np.maximum(places, 0), :rows]
+        if (places < 0).any():
+            found = np.where((places < 0)[:, None], 0.0, found)
+        return found
+
+    def _stale(self, at: float, gained: FloatArray, since: FloatArray) -> list[float]:
+        silent: BoolArray = (at - since > self._fresh_for) & (gained != 0)
+        return np.unique(since[silent] + self._fresh_for).tolist() if silent.any() else []
+
+    def _append(self, at: float, sums: FloatArray) -> None:
+        self.changed_from = min(self.changed_from, at)
+        if self._count and self._times[self._count - 1] == at:
+            self._count -= 1
+        self._make_room(1)
+        self._times[self._count] = at
+        self._sums[self._count, : len(sums)] = sums
+        self._count += 1
+
+    def _extend(self, times: FloatArray, gained: FloatArray) -> None:
+        if not len(times):
+            return
+        self.changed_from = min(self.changed_from, float(times[0]))
+        sums = self._last + np.cumsum(gained, axis=0)
+        self._make_room(len(times))
+        new = slice(self._count, self._count + len(times))
+        self._times[new] = times
+        self._sums[new, : sums.shape[1]] = sums
+        self._count = new.stop
+        self._last = sums[-1]
+
+    def _point_at(self, at: float) -> int:
+        """Return the place of the point at ``at``, made where there is none."""
+        place = int(np.searchsorted(self._times[: self._count], at, side="left"))
+        if place < self._count and self._times[place] == at:
+            return place
+        self._make_room(1)
+        place = int(np.searchsorted(self._times[: self._count], at, side="left"))
+        moved = slice(place + 1, self._count + 1)
+        self._times[moved] = self._times[place : self._count].copy()
+        self._sums[moved] = self._sums[place : self._count].copy()
+        self._times[place] = at
+        self._sums[place] = self._sums[place - 1] if place else 0.0
+        self._count += 1
+        return place
+
+    def _make_rows(self, rows: int) -> None:
+        missing = rows - len(self._last)
+        if missing <= 0:
+            return
+        self._last = np.concatenate([self._last, np.zeros(missing)])
+        if rows > self._sums.shape[1]:
+            wider = np.zeros((len(self._times), rows + self._sums.shape[1]))
+            wider[: self._count, : self._sums.shape[1]] = self._sums[: self._count]
+            self._sums = wider
+
+    def _make_room(self, points: int) -> None:
+        if self._count + points <= len(self._times):
+            return
+        kept = self._worth_keeping()
+        size = len(self._times)
+        while size < 2 * (len(kept) + points):
+            size *= 2
+        times, sums = np.empty(size), np.zeros((size, self._sums.shape[1]))
+        times[: len(kept)], sums[: len(kept)] = self._times[kept], self._sums[kept]
+        self._times, self._sums, self._count = times, sums, len(kept)
+
+    def _worth_keeping(self) -> IntArray:
+        """Return the places of the points that some window may begin at: one a cell of what is older."""
+        times = self._times[: self._count]
+        newest = times[-1] if len(times) else 0.0
+        boundary = np.ceil(times / self._cell) * self._cell
+        begins_one = np.append(boundary[:-1] < times[1:], True)
+        recent = times > newest - EXACT_SECONDS - self._cell
+        following = np.append(times[1:], np.inf)
+        in_reach = following > newest - self._reach - self._cell
+        return np.flatnonzero((recent | begins_one) & in_reach)
