@@ -13,7 +13,7 @@ from slo_guard.clock import from_unix, monotonic, to_unix
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import Route
-from slo_guard.domain.ports import Store
+from slo_guard.domain.ports import EvaluationRecord, Store
 from slo_guard.domain.verdicts import Verdict, VerdictFrame
 from slo_guard.errors import StoreError
 from slo_guard.evaluate import Evaluation, EvaluationState
@@ -164,6 +164,7 @@ class EvaluationCycle:
             )
         )
         self._report_store_error()
+        _log_asides(evaluation.record)
         worst = [frame.worst for frame in frames]
         log.info(
             "evaluated",
@@ -243,3 +244,18 @@ class EvaluationCycle:
         if missed > 0:
             self._own.evaluations_missed(missed)
             log.warning("evaluations_missed", number=missed)
+
+
+def _log_asides(record: EvaluationRecord) -> None:
+    """Log what nobody is told of: rules that changed in mid-sprint, and final verdicts that were restated."""
+    for change in record.rules.changes:
+        log.warning(
+            "target_changed",
+            sprint=change.sprint,
+            kpi=change.kpi,
+            field=change.field,
+            before=change.before,
+            after=change.after,
+        )
+    for restated in record.restatements:
+        log.info("restated", sprint=restated.sprint, kpi=restated.kpi, verdict=restated.worst.label)

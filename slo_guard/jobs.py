@@ -190,6 +190,9 @@ def _kept(collection: Collection, store: Store, at: float, stamp: Callable[[], f
 def _joined(older: EvaluationRecord, newer: EvaluationRecord) -> EvaluationRecord:
     """Return one record that leaves the store as both would, one after the other."""
     memories = {(memory.sprint, memory.kpi): memory for memory in (*older.memories, *newer.memories)}
+    closed_anew = {(final.sprint, final.kpi) for final in newer.finals}
+    before = (each for each in older.restatements if (each.sprint, each.kpi) not in closed_anew)
+    restatements = {(each.sprint, each.kpi): each for each in (*before, *newer.restatements)}
     return EvaluationRecord(
         at=newer.at,
         reading_cursor=newer.reading_cursor,
@@ -201,4 +204,6 @@ def _joined(older: EvaluationRecord, newer: EvaluationRecord) -> EvaluationRecor
         closed={**older.closed, **newer.closed},
         finals=(*older.finals, *newer.finals),
         own_readings=(*older.own_readings, *newer.own_readings),
+        restatements=tuple(restatements.values()),
+        rules=older.rules.joined(newer.rules),
     )

@@ -6,6 +6,7 @@ dates and ``on``/``yes``/``017`` stay the text that was written, keys are always
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,7 +47,7 @@ class LocatedYaml:
     ``value`` is None when the text cannot be parsed (then there is a finding) or is empty. ``keys`` and
     ``values`` give positions by path; ``written`` the text of numbers, bools and nulls as it stands in the
     file. ``mended_lines`` were guessed to go on after a syntax error: what else is wrong there is noise.
-    ``undecodable``: the file is not text.
+    ``undecodable``: the file is not text. ``digest``: SHA-256 of the file's bytes, in hex; empty for bare text.
     """
 
     file: str
@@ -57,6 +58,7 @@ class LocatedYaml:
     written: Mapping[KeyPath, str] = field(default_factory=dict)
     mended_lines: frozenset[int] = frozenset()
     undecodable: bool = False
+    digest: str = ""
 
     def existing(self, loc: Iterable[str | int]) -> KeyPath:
         """Return the part of a pydantic ``loc`` that stands in the file; names of union branches drop out."""
@@ -115,7 +117,7 @@ def load_stream(stream: BinaryIO, file: str) -> LocatedYaml:
                 undecodable=True,
             )
         text = " " * (MAX_FILE_BYTES + 1)
-    return load_text(text, file)
+    return replace(load_text(text, file), digest=hashlib.sha256(content).hexdigest())
 
 
 def load_text(text: str, file: str) -> LocatedYaml:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from slo_guard.domain.kpi import KPI, Severity
+from slo_guard.domain.rule_changes import RuleChange
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 
@@ -84,7 +85,9 @@ class Alert:
 class FinalVerdict:
     """How one KPI stood when its sprint ended: its worst series' verdict, and that series' value in base units.
 
-    ``series``: how many it has; ``in_words``: their verdicts counted, where it has several.
+    ``series``: how many it has; ``in_words``: their verdicts counted, where it has several. The digests are those of
+    ``Seal``, empty where it goes on after the sprint; ``changes``: those of its rule in mid-sprint, ascending;
+    ``by_original``: the verdict by the target that it started with, where that is another one.
     """
 
     kpi: str
@@ -98,6 +101,10 @@ class FinalVerdict:
     objective: str
     series: int = 1
     in_words: str = ""
+    inputs_digest: str = ""
+    rule_digest: str = ""
+    changes: tuple[RuleChange, ...] = ()
+    by_original: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

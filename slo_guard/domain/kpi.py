@@ -277,10 +277,11 @@ class ErrorBudget:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the rule files a KPI stands."""
+    """Where in the rule files a KPI stands; ``digest``: SHA-256 of the file's bytes, in hex."""
 
     file: str
     line: int
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from typing import Protocol
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
 from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, IntArray, Observation, Reading
+from slo_guard.domain.rule_changes import RuleLog
 from slo_guard.domain.series import SeriesIndex
-from slo_guard.domain.verdicts import CodeArray, Outlook
+from slo_guard.domain.verdicts import CodeArray, Outlook, Restatement, Seal, Targets
 
 
 class Collector(Protocol):
@@ -96,7 +97,8 @@ class VerdictChanges:
 class FinalVerdicts:
     """How a KPI's series stood at the end of its sprint, after which it is judged no more: arrays over ``index``.
 
-    Shapes are (n,); the fields are those of ``VerdictFrame``, whose ``at`` was the sprint's end.
+    Shapes are (n,); the fields are those of ``VerdictFrame``, whose ``at`` was the sprint's end. Of ``targets`` its
+    changes are those of the rule log.
     """
 
     sprint: str
@@ -113,6 +115,8 @@ class FinalVerdicts:
     window_start: float | None = None
     notes: Mapping[int, str] = field(default_factory=dict)
     outlook: Outlook | None = None
+    seal: Seal | None = None
+    targets: Targets | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +125,8 @@ class EvaluationRecord:
 
     ``alerts``: those that changed; None for an alert that ended. ``reading_cursor``: the id of the last
     observation taken in. ``evaluated``: the (sprint, KPI) pairs that were judged. ``closed``: the sprints that
-    closed, each with the end at which it did; ``finals``: the KPIs that are judged no more;
+    closed, each with the end at which it did; ``finals``: the KPIs that are judged no more; ``restatements``: those of
+    them of which something came later; ``rules``: what is new of the rules' changes in mid-sprint;
     ``own_readings``: the built-in indicators, stored behind all readings so far.
     """
 
@@ -135,6 +140,8 @@ class EvaluationRecord:
     closed: Mapping[str, float] = field(default_factory=dict)
     finals: tuple[FinalVerdicts, ...] = ()
     own_readings: tuple[Reading, ...] = ()
+    restatements: tuple[Restatement, ...] = ()
+    rules: RuleLog = field(default_factory=RuleLog)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +150,8 @@ class PersistedEvaluation:
 
     ``evaluated_at`` is None before the first evaluation; ``last_seq`` is 0 before the first transition;
     ``kpi_evaluated_at`` maps (sprint, kpi) to the last evaluation that judged it. ``closed`` and ``finals`` say
-    of which sprints the close has been recorded, at which end, and how their KPIs stood; they are never pruned.
+    of which sprints the close has been recorded, at which end, and how their KPIs stood; ``restatements`` how those
+    would stand by later data; ``rules`` all changes of rules in mid-sprint, ascending. They are never pruned.
     """
 
     evaluated_at: float | None
@@ -154,6 +162,8 @@ class PersistedEvaluation:
     kpi_evaluated_at: Mapping[tuple[str, str], float]
     closed: Mapping[str, float] = field(default_factory=dict)
     finals: Mapping[tuple[str, str], FinalVerdicts] = field(default_factory=dict)
+    restatements: Mapping[tuple[str, str], Restatement] = field(default_factory=dict)
+    rules: RuleLog = field(default_factory=RuleLog)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from slo_guard.domain.budget_words import budget_words
 from slo_guard.domain.budgets import BudgetFrame, SeriesBudget
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.readings import BoolArray, FloatArray, IntArray
+from slo_guard.domain.rule_changes import RuleChange
 from slo_guard.domain.series import LabelSet, SeriesIndex
 
 CodeArray: TypeAlias = npt.NDArray[np.int8]
@@ -205,6 +206,67 @@ class SeriesOutlook:
     cross: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What became of a KPI's target in mid-sprint, ascending, and how it stands by the one that it started with.
+
+    ``objective`` and ``verdict``: the first one's text, and the worst verdict by it; None where its value does not
+    say: what is measured changed too, or all that changed was taken back.
+    """
+
+    changes: tuple[RuleChange, ...]
+    objective: str | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What a final verdict was made of, as SHA-256 in hex: ``inputs_digest`` of what its measure took in.
+
+    ``rule_digest``: of the bytes of ``rule_file``, or, where the rule came from no file, of its canonical form;
+    ``objective``: the target's text as judged, whatever the rule says since.
+    """
+
+    inputs_digest: str
+    rule_digest: str
+    rule_file: str | None = None
+    objective: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restatement:
+    """How a closed KPI would stand by what came afterwards but was so within the sprint; the final verdict stays.
+
+    ``at``: the evaluation that last took anything in; ``inputs_digest`` as in :class:`Seal`. Arrays over ``index``,
+    shape (n,), of all its series; ``notes`` by row.
+    """
+
+    sprint: str
+    kpi: str
+    at: float
+    inputs_digest: str
+    index: SeriesIndex
+    value: FloatArray
+    verdict: CodeArray
+    reason: CodeArray
+    notes: dict[int, str]
+
+    @property
+    def worst(self) -> Verdict:
+        """The verdict that the KPI would show."""
+        return Verdict(int(self.verdict.max()))
+
+    def differing(self, final: VerdictFrame) -> list[int]:
+        """Return the rows whose verdict or value is not that of ``final``, worst first."""
+        places = np.arange(len(self.index))
+        if self.index is not final.index:
+            places = np.array([final.index.positions.get(labels, -1) for labels in self.index.label_sets])
+        same_value = np.isclose(final.value[places], self.value, rtol=1e-9, atol=0.0, equal_nan=True)
+        rows = np.flatnonzero((places < 0) | (final.verdict[places] != self.verdict) | ~same_value)
+        worst_first: list[int] = rows[np.argsort(-self.verdict[rows].astype(np.int64), kind="stable")].tolist()
+        return worst_first
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VerdictFrame:
     """The verdicts of one KPI at one instant, a row for each value of its ``by`` labels.
@@ -216,7 +278,9 @@ class VerdictFrame:
     ``alert_state``: codes of :class:`AlertState` of the breach alert; ``alert_since``: since when, NaN if inactive.
     ``window_start`` is None for ``last``. ``note`` says more of the rows' reasons where there is more to say
     (a source's error message, by row). ``budget``: of a KPI with an error budget.
-    ``final``: the sprint is over, and these verdicts change no more.
+    ``final``: the sprint is over, and these verdicts change no more; then
+    ``seal`` says what they were made of (None of a close before seals were kept), and ``restatement`` what later data
+    would make of them, once any came. ``targets``: None while none changed in mid-sprint.
     """
 
     kpi: KPI
@@ -237,6 +301,9 @@ class VerdictFrame:
     outlook: Outlook | None = None
     budget: BudgetFrame | None = None
     final: bool = False
+    targets: Targets | None = None
+    seal: Seal | None = None
+    restatement: Restatement | None = None
 
     @property
     def worst(self) -> Verdict:

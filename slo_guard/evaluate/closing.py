@@ -14,15 +14,17 @@ from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, FinalVerdict
 from slo_guard.domain.kpi import KPI, Plan, Sprint
 from slo_guard.domain.ports import FinalVerdicts
 from slo_guard.domain.sprints import successor_of
-from slo_guard.domain.verdicts import REASONS, AlertState, Reason, VerdictFrame
+from slo_guard.domain.verdicts import REASONS, AlertState, Reason, Restatement, Targets, VerdictFrame
+from slo_guard.evaluate.digests import seal_of
 from slo_guard.evaluate.ledger import Ledger
+from slo_guard.evaluate.rule_changes import RuleHistory
 from slo_guard.evaluate.tracks import KpiTrack
 
 
-def final_frame(frame: VerdictFrame) -> VerdictFrame:
-    """Return ``frame`` as it stays: its alerts have ended."""
-    nobody = np.zeros(len(frame.index), dtype=np.int8)
-    return replace(frame, alert_state=nobody, alert_since=np.full(len(frame.index), np.nan), final=True)
+def final_frame(track: KpiTrack, frame: VerdictFrame) -> VerdictFrame:
+    """Return ``frame`` as it stays: its alerts have ended, and what it was made of is sealed."""
+    nobody, never = np.zeros(len(frame.index), dtype=np.int8), np.full(len(frame.index), np.nan)
+    return replace(frame, alert_state=nobody, alert_since=never, final=True, seal=seal_of(track, frame))
 
 
 def kept_frame(frame: VerdictFrame) -> FinalVerdicts:
@@ -42,11 +44,16 @@ def kept_frame(frame: VerdictFrame) -> FinalVerdicts:
         window_start=frame.window_start,
         notes=frame.notes,
         outlook=frame.outlook,
+        seal=frame.seal,
+        targets=frame.targets,
     )
 
 
-def restored_frame(kept: FinalVerdicts, kpi: KPI) -> VerdictFrame:
-    """Return the final frame that :func:`kept_frame` made durable."""
+def restored_frame(
+    kept: FinalVerdicts, kpi: KPI, rules: RuleHistory, restatement: Restatement | None = None
+) -> VerdictFrame:
+    """Return the final frame that :func:`kept_frame` made durable, with what was restated since."""
+    targets, changes = kept.targets, rules.changes_of((kept.sprint, kept.kpi))
     return VerdictFrame(
         kpi=kpi,
         at=kept.at,
@@ -65,12 +72,16 @@ def restored_frame(kept: FinalVerdicts, kpi: KPI) -> VerdictFrame:
         notes=dict(kept.notes),
         outlook=kept.outlook,
         final=True,
+        targets=replace(targets or Targets(()), changes=changes) if changes else None,
+        seal=kept.seal,
+        restatement=restatement,
     )
 
 
 def final_verdict(frame: VerdictFrame) -> FinalVerdict:
     """Return how a KPI ended by its worst series."""
     kpi, row = frame.kpi, frame.row(int(np.argmax(frame.verdict)))
+    targets, seal = frame.targets or Targets(()), frame.seal
     counts = ", ".join(f"{count} {verdict.label.replace('_', ' ')}" for verdict, count in frame.counts().items())
     return FinalVerdict(
         kpi=kpi.id,
@@ -84,6 +95,10 @@ def final_verdict(frame: VerdictFrame) -> FinalVerdict:
         objective=kpi.objective.text if kpi.objective is not None else "",
         series=len(frame.index),
         in_words=counts if len(frame.index) > 1 else "",
+        inputs_digest=seal.inputs_digest if seal is not None else "",
+        rule_digest=seal.rule_digest if seal is not None else "",
+        changes=targets.changes,
+        by_original=targets.verdict,
     )
 
 

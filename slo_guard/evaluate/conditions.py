@@ -19,6 +19,7 @@ Ruling: TypeAlias = tuple[Verdict, Reason]
 _NOT_APPLICABLE = (Verdict.NOT_APPLICABLE, Reason.CONDITION_NOT_MET)
 _UNKNOWN = (Verdict.INSUFFICIENT, Reason.CONDITION_UNKNOWN)
 _NOT_MET_CODE = REASON_CODE[Reason.CONDITION_NOT_MET]
+_RULED = {REASON_CODE[reason]: (verdict, reason) for verdict, reason in (_NOT_APPLICABLE, _UNKNOWN)}
 
 
 class Conditions:
@@ -76,6 +77,11 @@ class Conditions:
         if (key, at) not in self._frames:
             self._frames[key, at] = track.peek(at, self.ruling(track.kpi, at))
         return self._frames[key, at]
+
+
+def ruling_of(frame: VerdictFrame) -> Ruling | None:
+    """Return by which condition all series of ``frame`` have their verdict; None: by their own values."""
+    return _RULED.get(int(frame.reason[0]))
 
 
 def in_order_of_conditions(kpis: Iterable[KPI]) -> tuple[KPI, ...]:

@@ -14,11 +14,13 @@ from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.domain.kpi import KPI, Plan, Sprint
 from slo_guard.domain.ports import EvaluationRecord, StoredObservation, VerdictChanges, VerdictMemory
 from slo_guard.domain.readings import Reading
+from slo_guard.domain.rule_changes import RuleLog
 from slo_guard.domain.sprints import is_succeeded
-from slo_guard.domain.verdicts import REASON_CODE, Reason, Verdict, VerdictFrame
+from slo_guard.domain.verdicts import REASON_CODE, Reason, Restatement, Verdict, VerdictFrame
 from slo_guard.evaluate.closing import end_alerts, final_frame, final_verdict, hand_over, kept_frame
 from slo_guard.evaluate.conditions import Conditions
 from slo_guard.evaluate.ledger import Ledger, kpi_of
+from slo_guard.evaluate.restating import restate
 from slo_guard.evaluate.state import EvaluationState
 from slo_guard.evaluate.stepping import step_alerts
 from slo_guard.evaluate.tracks import KpiTrack, longest_wait_seconds
@@ -57,6 +59,7 @@ def evaluate(
         return Evaluation((), (), state, record, skipped=True)
     state.follow(plan)
     run, new = _Run(plan, state, at), list(observations)
+    run.note_rules()
     over = [sprint for sprint in state.sprints if sprint.end_at <= at]
     for sprint in over:
         if not state.has_closed(sprint):
@@ -69,6 +72,7 @@ def evaluate(
         run.finish_quietly(sprint)
         if is_succeeded(sprint, plan.sprints.values(), at):
             hand_over(plan, sprint, state.tracks, run.ledger, at)
+    run.restate()
     for kpi in state.in_order(plan.judged_now):
         if BURN_ALARM in kpi.indicators:
             run.sound_burn_alarms(at)
@@ -98,6 +102,23 @@ class _Run:
         self._finals: list[VerdictFrame] = []
         self._own: list[Reading] = []
         self._sounded: set[tuple[str, float]] = set()
+        self._restatements: list[Restatement] = []
+        self._rules = RuleLog()
+
+    def note_rules(self) -> None:
+        """Note which rules of sprints that run, or have still to be closed, are others than before."""
+        for sprint in self._state.sprints:
+            closed = self._state.has_closed(sprint)
+            new = self._state.rules.note(self._state.kpis, sprint, self._now, closed=closed)
+            self._rules = self._rules.joined(new)
+
+    def restate(self) -> None:
+        """Show beside the verdicts that are final what came of their time since; nothing fires."""
+        self._restatements = restate(self._state.tracks.values(), self._state.rules, self._now)
+        for each in self._restatements:
+            final = self._state.tracks[each.sprint, each.kpi].final
+            assert final is not None
+            self._show(final)
 
     def close(self, sprint: Sprint) -> None:
         """Close a sprint: freeze the KPIs that end with it, judged once more, and say how all of them stand.
@@ -135,7 +156,7 @@ class _Run:
             open_end = kpi.sprint == sprint.id and kpi.closes_with_sprint and track.final is None
             if open_end and not self._awaits(kpi) and not self._conditions.awaits(kpi):
                 judged = track.judge(sprint.end_at, self._conditions.ruling(kpi, sprint.end_at))
-                self._freeze(track, judged.frame)
+                self._freeze(track, self._with_targets(track, judged.frame))
 
     def judge_due(self, kpi: KPI) -> None:
         """Judge a KPI that is due, unless it is final, left to the next sprint, or awaits what it reads."""
@@ -145,7 +166,7 @@ class _Run:
         if track.final is not None:
             self._show(track.final)
         elif self._awaits(kpi):
-            self._show(track.awaiting_frame(self._now))
+            self._show(self._with_targets(track, track.awaiting_frame(self._now)))
         else:
             self._judge(track, self._now)
 
@@ -173,6 +194,8 @@ class _Run:
             closed=self._closed,
             finals=tuple(map(kept_frame, self._finals)),
             own_readings=tuple(self._own),
+            restatements=tuple(self._restatements),
+            rules=self._rules,
         )
         found = ((kpi.sprint, kpi.id) for kpi in self._state.kpis)
         verdicts = tuple(self._frames[key] for key in found if key in self._frames and not self._state.is_left(key))
@@ -183,13 +206,12 @@ class _Run:
         """Return how a KPI stands at the ``end`` of its sprint; freeze it if it ends with the sprint."""
         track = self._state.tracks[kpi.sprint, kpi.id]
         if not kpi.closes_with_sprint or (self._awaits(kpi) and not track.was_watched):
-            return track.peek(end, self._conditions.ruling(kpi, end))
+            return self._with_targets(track, track.peek(end, self._conditions.ruling(kpi, end)))
         # What it reads was seen by now, or never will be in time: there is nothing to await.
         self._judge(track, end)
         frame = self._frames[kpi.sprint, kpi.id]
         end_alerts(track, frame, self.ledger)
-        self._freeze(track, frame)
-        return frame
+        return self._freeze(track, frame)
 
     def _judge(self, track: KpiTrack, at: float) -> None:
         kpi, last = track.kpi, track.evaluated_at
@@ -204,7 +226,7 @@ class _Run:
         since = np.where(state > 0, breach.active_at[judged.groups], np.nan)
         unseen = (judged.frame.verdict == Verdict.NO_DATA) | (judged.frame.reason == _CONDITION_UNKNOWN)
         track.burn_seen = not bool(unseen.any())
-        self._show(replace(judged.frame, alert_state=state, alert_since=since))
+        self._show(self._with_targets(track, replace(judged.frame, alert_state=state, alert_since=since)))
         track.evaluated_at = at
         self._evaluated.append((kpi.sprint, kpi.id))
         if judged.changes is not None:
@@ -212,10 +234,15 @@ class _Run:
         if judged.memory is not None:
             self._memories.append(judged.memory)
 
-    def _freeze(self, track: KpiTrack, frame: VerdictFrame) -> None:
-        track.final = final_frame(frame)
+    def _freeze(self, track: KpiTrack, frame: VerdictFrame) -> VerdictFrame:
+        track.final = final_frame(track, frame)
         self._finals.append(track.final)
         self._show(track.final)
+        return track.final
+
+    def _with_targets(self, track: KpiTrack, frame: VerdictFrame) -> VerdictFrame:
+        targets = self._state.rules.targets(track, frame)
+        return frame if targets is None else replace(frame, targets=targets)
 
     def _show(self, frame: VerdictFrame) -> None:
         self._frames[frame.kpi.sprint, frame.kpi.id] = frame

@@ -58,6 +58,11 @@ class EventBuffer:
             self._late.append((rows[late], values[late]))
         self._added += 1
 
+    def listed(self, start: float, now: float) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Return rows, times and values of the events in (start, now], shape (events,) each, ascending in time."""
+        low, high = self._places(start, now)
+        return self._row[low:high], self._at[low:high], self._value[low:high]
+
     def measured(
         self, measure: Measure, start: float, now: float, group_of: IntArray, count: int
     ) -> tuple[FloatArray, IntArray]:

@@ -75,6 +75,11 @@ class SeriesRows:
     def __len__(self) -> int:
         return len(self._row_of)
 
+    @property
+    def label_sets(self) -> list[LabelSet]:
+        """The series' labels by row."""
+        return list(self._row_of)
+
     def accepts(self, labels: LabelSet) -> bool:
         """Whether a series matches ``where``."""
         return all(accept(labels) for accept in self._accepts)

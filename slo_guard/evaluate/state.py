@@ -19,6 +19,9 @@ from slo_guard.evaluate.budgets import budget_reach_seconds
 from slo_guard.evaluate.burn_alarm import BurnAlarm, may_sound
 from slo_guard.evaluate.closing import restored_frame
 from slo_guard.evaluate.conditions import in_order_of_conditions
+from slo_guard.evaluate.late_news import RESTATED_FOR_SECONDS
+from slo_guard.evaluate.restating import can_go_on
+from slo_guard.evaluate.rule_changes import RuleHistory
 from slo_guard.evaluate.tracks import KpiTrack
 from slo_guard.evaluate.trailing import LONGEST_CELL_SECONDS
 from slo_guard.evaluate.trend import POINTS
@@ -34,7 +37,8 @@ class EvaluationState:
     ``evaluated_at``: the last evaluation's instant (Unix seconds), None before the first; ``reading_cursor``:
     the id of the last observation taken in; ``last_seq``: the number of the last transition; ``alerts``:
     those that pend or fire; ``awaiting``: indicators whose first collection since the start is not over;
-    ``closed``: the sprints that have closed, with the end at which they did; ``kpis`` and ``sprints``: those of the
+    ``closed``: the sprints that have closed, with the end at which they did; ``rules``: how rules changed in
+    mid-sprint; ``kpis`` and ``sprints``: those of the
     plan that it follows; ``rules_changed``: whether alerts without a rule are still to be looked for.
     """
 
@@ -48,6 +52,7 @@ class EvaluationState:
         self.departed: dict[tuple[str, str], KPI] = {}
         self.closed: dict[str, float] = {}
         self.burn_alarms: dict[str, BurnAlarm] = {}
+        self.rules = RuleHistory()
         self.kpis: tuple[KPI, ...] = ()
         self.sprints: tuple[Sprint, ...] = ()
         self.rules_changed = False
@@ -81,6 +86,7 @@ class EvaluationState:
         state.last_seq = persisted.last_seq
         state.alerts = dict(persisted.alerts)
         state.closed = dict(persisted.closed)
+        state.rules = RuleHistory(persisted.rules)
         state.departed = {(kpi.sprint, kpi.id): kpi for kpi in departed}
         state.follow(plan)
         for key, track in state.tracks.items():
@@ -88,8 +94,11 @@ class EvaluationState:
             track.restore(persisted.memories.get(key), alerts, persisted.kpi_evaluated_at.get(key))
             kept = persisted.finals.get(key)
             if kept is not None and track.kpi.closes_with_sprint and state.has_closed(track.sprint):
-                track.final = restored_frame(kept, track.kpi)
+                track.final = restored_frame(kept, track.kpi, state.rules, persisted.restatements.get(key))
         state.take_all(history)
+        for track in state.tracks.values():
+            if track.final is not None:
+                track.news, track.can_be_restated = False, can_go_on(track, state.rules)
         state.reading_cursor = persisted.reading_cursor
         state.awaiting = set(awaiting)
         return state
@@ -111,6 +120,7 @@ class EvaluationState:
         ordered = in_order_of_conditions(plan.kpis)
         self._rank = {(kpi.sprint, kpi.id): place for place, kpi in enumerate(ordered)}
         self.rules_changed = True
+        self.rules.follow()
         old = self.tracks
         self.departed |= {key: track.kpi for key, track in old.items()}
         self.tracks = {}
@@ -195,7 +205,8 @@ def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = Non
     """Return the instant (Unix seconds) from which readings are needed to judge ``plan`` next.
 
     That is at its last grid point up to ``now``, which may be a midnight just past and judge the day that ended.
-    ``closed``: the sprints whose close is recorded, with the end at which they closed: nothing is read for them.
+    ``closed``: the sprints whose close is recorded, with the end at which they closed: once what comes is no
+    restatement any more, nothing is read for them.
     """
     now = plan.last_evaluation(now) if plan.kpis else now
     starts = [now]
@@ -203,28 +214,37 @@ def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = Non
         if _is_judged_no_more(kpi, plan, now, closed or {}):
             continue
         window, slack = kpi.measure.window, kpi.no_data.after_seconds
-        starts.append(now - kpi.forget_after_seconds)
+        at = _judged_up_to(kpi, plan, now)
+        starts.append(at - kpi.forget_after_seconds)
         if kpi.drift is not None:
             # A trend begins with a whole stretch, and what its values were may have been seen a while before.
-            starts.append(now - kpi.drift.over_seconds * (1 + 1 / POINTS) - slack)
+            starts.append(at - kpi.drift.over_seconds * (1 + 1 / POINTS) - slack)
         if may_sound(kpi):
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         if kpi.error_budget is not None:
-            starts.append(now - budget_reach_seconds(kpi, plan.sprints[kpi.sprint]) - LONGEST_CELL_SECONDS - slack)
+            starts.append(at - budget_reach_seconds(kpi, plan.sprints[kpi.sprint]) - LONGEST_CELL_SECONDS - slack)
         if kpi.pace is not None:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         if kpi.type is IndicatorType.EVENT:
             slack = max(slack, kpi.forget_after_seconds)
         if window is not None and window.kind.is_calendar:
-            starts.append(calendar_start(window.kind, now, plan.sprints[kpi.sprint].timezone) - slack)
+            starts.append(calendar_start(window.kind, at, plan.sprints[kpi.sprint].timezone) - slack)
         if window is not None and window.kind is WindowKind.SPRINT:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         elif window is not None and window.seconds is not None:
-            starts.append(now - window.seconds - slack)
+            starts.append(at - window.seconds - slack)
     return min(starts)
 
 
 def _is_judged_no_more(kpi: KPI, plan: Plan, now: float, closed: Mapping[str, float]) -> bool:
     sprint = plan.sprints.get(kpi.sprint)
     is_final = kpi.closes_with_sprint and sprint is not None and closed.get(sprint.id) == sprint.end_at <= now
+    if is_final and sprint is not None and now <= sprint.end_at + RESTATED_FOR_SECONDS:
+        return False
     return is_final or is_handed_over(kpi, plan, now)
+
+
+def _judged_up_to(kpi: KPI, plan: Plan, now: float) -> float:
+    """Return the instant as of which ``kpi`` is judged at ``now``: not after the sprint that it ends with."""
+    sprint = plan.sprints.get(kpi.sprint)
+    return min(now, sprint.end_at) if sprint is not None and kpi.closes_with_sprint else now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -30,8 +31,9 @@ from slo_guard.evaluate.drift import GroupTrend
 from slo_guard.evaluate.history import grown, grown_flags
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.judge import Circumstances, Rulings, broken_for_good, judge, judged_by
+from slo_guard.evaluate.late_news import late_news
 from slo_guard.evaluate.measures import Measured, measure
-from slo_guard.evaluate.outlook import Ahead, look_ahead, outlook_notes
+from slo_guard.evaluate.outlook import look_ahead, outlook_notes
 from slo_guard.evaluate.presence import Presence
 from slo_guard.evaluate.rows import Groups
 from slo_guard.evaluate.sides import sides_of
@@ -57,8 +59,10 @@ class Judged(NamedTuple):
 class KpiTrack:
     """The evaluator's memory of one KPI. Groups are numbered once and never renumbered.
 
-    ``final``: how it stood when its sprint closed, after which it is judged no more; ``retired``: it was handed over
-    to the sprint that follows. Neither takes anything in any more.
+    ``final``: how it stood when its sprint closed, after which it is judged no more, and takes in only what was so
+    within the sprint; ``news``: whether anything came of that since it was restated; ``can_be_restated``: whether its
+    buffers hold all that the final verdict was made of. ``retired``: it was handed over to the sprint that follows, and
+    takes in nothing any more.
     """
 
     def __init__(self, kpi: KPI, sprint: Sprint) -> None:
@@ -70,6 +74,8 @@ class KpiTrack:
         self.groups = Groups(kpi.by)
         self.evaluated_at: float | None = None
         self.final: VerdictFrame | None = None
+        self.news = False
+        self.can_be_restated = True
         self.retired = False
         self.burn_seen = False
         self.alerts = {slot: AlertArray() for slot in _slots(kpi)}
@@ -130,10 +136,12 @@ class KpiTrack:
 
     def take_all(self, observations: Sequence[Observation], indicator: str) -> None:
         """Take in many observations of one of the KPI's indicators, ascending, as far as they are of its time."""
-        if self.kpi.closes_with_sprint or self.retired:
+        if self.final is not None and not self.retired:
+            observations = self._still_of_its_time(observations, indicator)
+        elif self.kpi.closes_with_sprint or self.retired:
             observations = self._of_its_time(observations)
-            if not observations:
-                return
+        if not observations:
+            return
         cross = () if self._cross is None else (self._cross.source,)
         for source in (*self.inputs, *self._raw_inputs, *cross):
             if source.selection.indicator == indicator:
@@ -143,13 +151,25 @@ class KpiTrack:
                 before = self._expected_from.get(expected.label, ())
                 self._expected_from[expected.label] = _listed_values(expected.label, observations, before)
 
+    def _still_of_its_time(self, observations: Sequence[Observation], indicator: str) -> Sequence[Observation]:
+        """Return what restates a final KPI; what it was judged by comes again only from the store, after a restart."""
+        end = self.sprint.end_at
+        before = bisect_right(observations, end, key=lambda item: item.seen_at)
+        read_back = observations[:before]
+        if not self.can_be_restated:
+            return ()
+        sources = [source for source in self.inputs if source.selection.indicator == indicator]
+        late = late_news(sources, observations[before:], end)
+        self.news |= bool(late)
+        return [*read_back, *late]
+
     def _of_its_time(self, observations: Sequence[Observation]) -> Sequence[Observation]:
         """Return what counts for a KPI that closes with its sprint: what was seen by then.
 
         A sprint that nobody watched is read back after its end; then it is what was so by then.
         """
         end = self.sprint.end_at
-        if self.retired or self.final is not None:
+        if self.retired:
             return ()
         if observations[-1].seen_at <= end:
             return observations
@@ -225,6 +245,14 @@ class KpiTrack:
         """Return what :meth:`judge` would say, and remember nothing."""
         return self._look(now, ruling)[0]
 
+    def verdicts_by(self, kpi: KPI, frame: VerdictFrame) -> CodeArray:
+        """Return the verdicts that the series of ``frame``, just judged, have by ``kpi``, which measures the same."""
+        start, effective = frame.window_start, frame.window_end
+        groups = np.array([self.groups.code(labels) for labels in frame.index.label_sets], dtype=np.int64)
+        measured = measure(kpi, self.inputs, self.groups, start, effective)
+        circumstances = self._circumstances(kpi, measured, groups, start, effective)
+        return judge(kpi, _only(measured, groups), circumstances, frame.at).verdict
+
     def _look(
         self, now: float, ruling: tuple[Verdict, Reason] | None
     ) -> tuple[VerdictFrame, IntArray, BoolArray, BoolArray]:
@@ -240,13 +268,12 @@ class KpiTrack:
         if not len(groups):
             self.groups.code(())
             return self._look(now, ruling)
-        ahead, crosses_in = self._ahead(measured, groups, effective), self._crosses_in(groups, effective)
+        circumstances = self._circumstances(self.kpi, measured, groups, start, effective)
+        ahead, crosses_in = circumstances.ahead, circumstances.crosses_in
         raw = self._raw(groups, start, effective)
         cross = None if self._cross is None else self._cross.values(index, start, effective)
         measured = _only(measured, groups)
-        excluded = bool(self._counted) and not self._counted.leaves_any(start, effective)
         if ruling is None:
-            circumstances = Circumstances(self._late[groups], excluded, ahead, crosses_in)
             rulings = judge(self.kpi, measured, circumstances, now)
         else:
             rulings, measured = Rulings(len(groups)), replace(measured, value=np.full(len(groups), np.nan))
@@ -296,16 +323,25 @@ class KpiTrack:
             notes={},
         )
 
-    def _ahead(self, measured: Measured, groups: IntArray, now: float) -> Ahead | None:
+    def _circumstances(
+        self, kpi: KPI, measured: Measured, groups: IntArray, start: float | None, effective: float
+    ) -> Circumstances:
+        """Return what beside the values of ``groups`` decides on their verdicts by ``kpi``."""
         initial = None if measured.initial is None else measured.initial[groups]
-        return look_ahead(self.kpi, self.sprint, measured.value[groups], initial, now)
+        ahead = look_ahead(kpi, self.sprint, measured.value[groups], initial, effective)
+        excluded = bool(self._counted) and not self._counted.leaves_any(start, effective)
+        was_overdue = self._late[groups]
+        if self.final is not None and kpi.due_at is not None and kpi.due_at >= self.sprint.end_at:
+            # Only the look that made it final can have found it overdue: what is restated as of then is not late.
+            was_overdue = np.zeros_like(was_overdue)
+        return Circumstances(was_overdue, excluded, ahead, self._crosses_in(kpi, groups, effective))
 
-    def _crosses_in(self, groups: IntArray, now: float) -> FloatArray | None:
+    def _crosses_in(self, kpi: KPI, groups: IntArray, now: float) -> FloatArray | None:
         """Return in how many seconds the trend of each group crosses the objective; None without drift."""
-        if self.kpi.drift is None or self.kpi.objective is None:
+        if kpi.drift is None or kpi.objective is None:
             return None
         level, slope = self._trend.at(now)
-        return seconds_to_cross(self.kpi.objective, level, slope)[groups]
+        return seconds_to_cross(kpi.objective, level, slope)[groups]
 
     def _raw(self, groups: IntArray, start: float | None, now: float) -> FloatArray | None:
         """Return the values with what is excluded; None where nothing is."""

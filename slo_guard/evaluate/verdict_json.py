@@ -30,8 +30,8 @@ def verdict_json(row: SeriesVerdict) -> dict[str, Any]:
         "reason": row.reason.value,
         "samples": row.samples,
         "coverage": row.coverage,
-        "window": {"start": _iso(row.window_start), "end": _iso(row.window_end)},
-        "alert": {"state": row.alert_state.label, "since": _iso(row.alert_since)},
+        "window": {"start": iso_text(row.window_start), "end": iso_text(row.window_end)},
+        "alert": {"state": row.alert_state.label, "since": iso_text(row.alert_since)},
     }
     if row.outlook is not None:
         document["outlook"] = _outlook(row.outlook)
@@ -56,7 +56,7 @@ def _outlook(outlook: SeriesOutlook) -> dict[str, Any]:
 def _budget(budget: SeriesBudget) -> dict[str, Any]:
     endless = budget.exhausted_in is not None and math.isinf(budget.exhausted_in)
     return {
-        "window": {"start": _iso(budget.start), "end": _iso(budget.end)},
+        "window": {"start": iso_text(budget.start), "end": iso_text(budget.end)},
         "method": budget.budget.method.value,
         "allowed_ratio": budget.budget.allowed,
         "bad": budget.bad,
@@ -68,7 +68,8 @@ def _budget(budget: SeriesBudget) -> dict[str, Any]:
     }
 
 
-def _iso(seconds: float | None) -> str | None:
+def iso_text(seconds: float | None) -> str | None:
+    """Return an instant (Unix seconds) as ISO 8601 in UTC; None for None."""
     # The evaluator may not import slo_guard.clock, which reads the wall clock; this is the same text.
     if seconds is None:
         return None

@@ -14,9 +14,15 @@ from slo_guard.domain.alerts import Alert
 from slo_guard.domain.kpi import KPI, Severity
 from slo_guard.domain.verdicts import AlertState, Reason, VerdictFrame
 from slo_guard.evaluate.verdict_json import verdict_json
+from slo_guard.expose.final_answers import (
+    ByOriginalAnswer,
+    FinalAnswer,
+    RestatedAnswer,
+    TargetChangeAnswer,
+    VerdictName,
+    final_fields,
+)
 from slo_guard.expose.snapshot import Snapshot
-
-VerdictName = Literal["met", "at_risk", "missed", "not_due", "insufficient", "no_data", "not_applicable", "tracked"]
 
 
 class WindowAnswer(BaseModel):
@@ -95,7 +101,9 @@ class SeriesAnswer(BaseModel):
 class KpiAnswer(BaseModel):
     """One KPI: its worst verdict (null before it is first judged), counts by verdict, and its worst series first.
 
-    ``final``: its sprint is over, and this is how it ended.
+    ``final``: its sprint is over, and this is how it ended; null while it goes on. ``restated``: what came later and
+    differs from that; ``target_changes``: of its rule in mid-sprint, ascending; ``by_original``: its verdict by the
+    first target, where that is another one and its value says.
     """
 
     kpi: str
@@ -113,7 +121,10 @@ class KpiAnswer(BaseModel):
     place: str | None
     at: str | None
     verdict: VerdictName | None
-    final: bool
+    final: FinalAnswer | None
+    restated: RestatedAnswer | None
+    target_changes: list[TargetChangeAnswer]
+    by_original: ByOriginalAnswer | None
     counts: dict[str, int]
     series_total: int
     truncated: bool
@@ -200,7 +211,7 @@ def kpi_answer(kpi: KPI, frame: VerdictFrame | None, limit: int) -> dict[str, An
         "place": f"{kpi.place.file}:{kpi.place.line}" if kpi.place else None,
         "at": iso(frame.at) if frame else None,
         "verdict": frame.worst.label if frame else None,
-        "final": frame is not None and frame.final,
+        **final_fields(frame, limit),
         "counts": {verdict.label: count for verdict, count in frame.counts().items()} if frame else {},
         "series_total": total,
         "truncated": len(rows) < total,

@@ -17,11 +17,11 @@ from slo_guard.expose.answers import (
     KpiAnswer,
     KpisAnswer,
     ProblemAnswer,
-    VerdictName,
     alerts_answer,
     kpi_answer,
     kpis_answer,
 )
+from slo_guard.expose.final_answers import VerdictName
 from slo_guard.expose.http_guard import SecurityHeaders, answer_errors_as_problems, problem, why_cross_site
 from slo_guard.expose.metrics_page import Part
 from slo_guard.expose.own_metrics import OwnMetrics

@@ -43,7 +43,8 @@ class SeriesView:
 class KpiView:
     """One KPI; ``badge`` is None before it is first judged, ``more`` counts the series that are not listed.
 
-    ``final``: its sprint is over, and this is how it ended.
+    ``final``: its sprint is over, and this is how it ended, made of what ``seal`` names. ``asides``: what came later,
+    and which of its targets changed.
     """
 
     anchor: str
@@ -59,6 +60,8 @@ class KpiView:
     runbook: str | None
     place: str
     final: bool
+    seal: str
+    asides: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from slo_guard.domain.kpi import KPI, BurnPair, Objective, Op, Sprint
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, Verdict, VerdictFrame
 from slo_guard.expose.answers import loudest_alerts, reason_text, severity_of, worst_rows
+from slo_guard.expose.page_close import restated_lines, seal_words, target_lines
 from slo_guard.expose.page_model import (
     AlertView,
     Badge,
@@ -142,12 +143,13 @@ def _common_owner(kpis: Sequence[KPI]) -> str:
 def _kpi(kpi: KPI, frame: VerdictFrame | None, alerts: Mapping[AlertKey, Alert], calendar: _Calendar) -> KpiView:
     rows = [] if frame is None else worst_rows(frame, SERIES_SHOWN)
     counts = {} if frame is None else frame.counts()
+    restated = restated_lines(frame, lambda at: calendar.moment(at).text, lambda value: _value_words(value, kpi))
     return KpiView(
         anchor=_anchor(kpi.sprint, kpi.id),
         id=kpi.id,
         title=kpi.title or kpi.id,
         badge=None if frame is None else badge(frame.worst),
-        objective=objective_words(kpi.objective),
+        objective=_objective_judged(kpi, frame),
         measure=kpi.measure.text,
         counts=", ".join(f"{count:,} {verdict.label.replace('_', ' ')}" for verdict, count in counts.items()),
         series=() if frame is None else tuple(_series(frame.row(row), alerts, calendar) for row in rows),
@@ -156,7 +158,16 @@ def _kpi(kpi: KPI, frame: VerdictFrame | None, alerts: Mapping[AlertKey, Alert],
         runbook=web_link(kpi.runbook_url),
         place=f"{kpi.place.file}:{kpi.place.line}" if kpi.place else "",
         final=frame is not None and frame.final,
+        seal=seal_words(frame),
+        asides=(*restated, *target_lines(frame, lambda at: calendar.moment(at).text)),
     )
+
+
+def _objective_judged(kpi: KPI, frame: VerdictFrame | None) -> str:
+    """Return the objective beside a verdict: of one that is final the one that it was judged by."""
+    if frame is None or frame.seal is None or frame.seal.objective is None:
+        return objective_words(kpi.objective)
+    return frame.seal.objective.replace("_", " ", 1)
 
 
 def _series(row: SeriesVerdict, alerts: Mapping[AlertKey, Alert], calendar: _Calendar) -> SeriesView:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from slo_guard.clock import iso
 from slo_guard.domain.alerts import AlertKind, FinalVerdict, Transition
 from slo_guard.domain.builtin import SPRINT_CLOSE
 from slo_guard.domain.notifications import Notification, NotificationReason, Route, SeriesLine
@@ -12,7 +13,9 @@ from slo_guard.domain.series import label_set
 from slo_guard.domain.verdicts import Reason
 from slo_guard.notify.compose import idempotency_key
 from slo_guard.notify.groups import GroupKey
-from slo_guard.notify.text import objective_words, value_text
+from slo_guard.notify.text import objective_words, one_line, value_text
+
+_CHANGES_TOLD = 2
 
 
 class Close(NamedTuple):
@@ -81,5 +84,21 @@ def _line(final: FinalVerdict, summary: Transition) -> SeriesLine:
             "owner": final.owner,
             "value": value,
             "objective": objective_words(final.objective),
-        },
+        }
+        | _beside(final),
     )
+
+
+def _beside(final: FinalVerdict) -> dict[str, str]:
+    """Return which of its targets changed, how it ended by the first one, and what the verdict was made of."""
+    found = {}
+    if final.changes:
+        told = [one_line(each.in_words(iso(each.at))) for each in final.changes[-_CHANGES_TOLD:]]
+        hidden = len(final.changes) - len(told)
+        told = [f"{hidden} earlier changes", *told] if hidden else told
+        if final.by_original is not None:
+            told.append(f"by the original: {final.by_original.label.replace('_', ' ')}")
+        found["target_changed"] = "; ".join(told)
+    if final.inputs_digest:
+        found |= {"inputs_digest": final.inputs_digest, "rule_digest": final.rule_digest}
+    return found

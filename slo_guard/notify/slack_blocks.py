@@ -157,6 +157,8 @@ def _final_line(line: SeriesLine) -> str:
         text += f", objective {about['objective']}"
     if line.note:
         text += f" ({mrkdwn(line.note, 120)})"
+    if line.annotations.get("target_changed"):
+        text += f"; {mrkdwn(line.annotations['target_changed'], 240)}"
     return text + (f", {about['owner']}" if about.get("owner") else "")
 
 

@@ -133,7 +133,7 @@ class KpiReader:
             interval_seconds=self.interval_seconds or DEFAULT_INTERVAL_SECONDS,
             runbook_url=fields.runbook_url,
             annotations=dict(fields.annotations or {}),
-            place=Place(draft.located.file, draft.located.position(draft.path).line),
+            place=Place(draft.located.file, draft.located.position(draft.path).line, draft.located.digest),
         )
 
     def _say(self, path: KeyPath, message: str, *, severity: str = "error") -> None:

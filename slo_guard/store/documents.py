@@ -15,6 +15,7 @@ from typing import Any
 from slo_guard.domain.alerts import AlertKey, AlertKind, FinalVerdict, Transition
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
+from slo_guard.domain.rule_changes import RuleChange
 from slo_guard.domain.series import LabelSet, SeriesIndex
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 
@@ -56,7 +57,7 @@ def transition_text(transition: Transition) -> str:
         "to_state": transition.to_state.label,
         "verdict": transition.verdict.label,
         "annotations": dict(transition.annotations),
-        "finals": [asdict(final) | {"verdict": final.verdict.label} for final in transition.finals],
+        "finals": [_final_document(final) for final in transition.finals],
     }
     return json.dumps(document)
 
@@ -85,9 +86,21 @@ def _key(document: dict[str, Any]) -> AlertKey:
     return AlertKey(document["sprint"], document["kpi"], labels, kind, document.get("tier", ""))
 
 
+def _final_document(final: FinalVerdict) -> dict[str, Any]:
+    by_original = None if final.by_original is None else final.by_original.label
+    return asdict(final) | {"verdict": final.verdict.label, "by_original": by_original}
+
+
 def _final(document: dict[str, Any]) -> FinalVerdict:
+    by_original = document.get("by_original")
     return FinalVerdict(
-        **document | {"verdict": Verdict[document["verdict"].upper()], "reason": Reason(document["reason"])}
+        **document
+        | {
+            "verdict": Verdict[document["verdict"].upper()],
+            "reason": Reason(document["reason"]),
+            "changes": tuple(RuleChange(**each) for each in document.get("changes", ())),
+            "by_original": None if by_original is None else Verdict[by_original.upper()],
+        }
     )
 
 

@@ -15,12 +15,23 @@ from slo_guard.domain.series import SeriesIndex
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.errors import StoreConflictError
 from slo_guard.store.blocks import pack_block, unpack_block
-from slo_guard.store.closings import EncodedFinal, encode_finals, load_closed, load_finals, save_closings
+from slo_guard.store.closings import (
+    EncodedFinal,
+    EncodedRestatement,
+    encode_finals,
+    encode_restatements,
+    load_closed,
+    load_finals,
+    load_restatements,
+    save_closings,
+    save_restatements,
+)
 from slo_guard.store.documents import labels_from, labels_text, transition_from, transition_text
 from slo_guard.store.frames import EncodedObservation, encode_observation
 from slo_guard.store.indexes import SeriesIndexes
 from slo_guard.store.readings import save_observations
 from slo_guard.store.reason_names import named_reasons, reason_codes
+from slo_guard.store.rule_changes import load_rules, save_rules
 from slo_guard.store.schema import (
     ALERTS,
     KPI_EVALUATIONS,
@@ -53,13 +64,15 @@ class EncodedEvaluation:
 
     verdicts: Sequence[EncodedVerdicts]
     finals: Sequence[EncodedFinal]
+    restatements: Sequence[EncodedRestatement]
     own_readings: Sequence[EncodedObservation] = ()
 
     @property
     def used(self) -> set[SeriesIndex]:
         """The indexes that the rows name."""
+        restated = {item.restatement.index for item in self.restatements}
         own = {item.index for item in self.own_readings if item.index is not None}
-        return {item.index for item in self.verdicts} | {item.final.index for item in self.finals} | own
+        return {item.index for item in self.verdicts} | {item.final.index for item in self.finals} | restated | own
 
 
 def encode_verdicts(record: EvaluationRecord) -> EncodedEvaluation:
@@ -85,7 +98,8 @@ def encode_verdicts(record: EvaluationRecord) -> EncodedEvaluation:
         for item in record.memories
     ]
     own = [encode_observation(reading) for reading in record.own_readings]
-    return EncodedEvaluation(changes + memories, encode_finals(record.finals), own)
+    restated = encode_restatements(record.restatements)
+    return EncodedEvaluation(changes + memories, encode_finals(record.finals), restated, own)
 
 
 def save_evaluation(
@@ -119,6 +133,8 @@ def save_evaluation(
         # Their number is later than those of all readings so far, so they must not have been seen earlier.
         seen_at = record.at if progress.last_seen_at is None else max(record.at, progress.last_seen_at)
         save_observations(connection, indexes, encoded.own_readings, encoded_indexes, lambda: seen_at)
+    save_restatements(connection, indexes, encoded.restatements, encoded_indexes)
+    save_rules(connection, record.rules)
     evaluated = [{"sprint": sprint, "kpi": kpi, "evaluated_at": record.at} for sprint, kpi in record.evaluated]
     replace_rows(connection, KPI_EVALUATIONS, ("sprint", "kpi"), evaluated)
     connection.execute(
@@ -150,6 +166,8 @@ def load_evaluation(connection: Connection, indexes: SeriesIndexes) -> Persisted
         },
         closed=load_closed(connection),
         finals=load_finals(connection, indexes),
+        restatements=load_restatements(connection, indexes),
+        rules=load_rules(connection),
     )
 
 

@@ -9,7 +9,14 @@ from sqlalchemy import Connection, bindparam, exists, select
 
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.store.documents import index_bytes, index_from
-from slo_guard.store.schema import FINAL_VERDICTS, READINGS, SERIES_INDEX, VERDICT_CHANGES, VERDICT_MEMORY
+from slo_guard.store.schema import (
+    FINAL_VERDICTS,
+    READINGS,
+    RESTATEMENTS,
+    SERIES_INDEX,
+    VERDICT_CHANGES,
+    VERDICT_MEMORY,
+)
 
 _ROW_OF = select(SERIES_INDEX.c.id).where(SERIES_INDEX.c.digest == bindparam("digest"))
 
@@ -59,6 +66,6 @@ class SeriesIndexes:
 
 def delete_unreferenced(connection: Connection) -> int:
     """Delete the index rows that nothing names any more; returns how many."""
-    users = (READINGS, VERDICT_MEMORY, VERDICT_CHANGES, FINAL_VERDICTS)
+    users = (READINGS, VERDICT_MEMORY, VERDICT_CHANGES, FINAL_VERDICTS, RESTATEMENTS)
     unused = [~exists().where(table.c.index_id == SERIES_INDEX.c.id) for table in users]
     return connection.execute(SERIES_INDEX.delete().where(*unused)).rowcount

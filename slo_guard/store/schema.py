@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; known without loading Alembic, so that an ordinary start costs one query."""
 
 METADATA = MetaData()
@@ -137,7 +137,42 @@ FINAL_VERDICTS = Table(
     Column("notes", Text, nullable=False),
     Column("index_id", ForeignKey("series_index.id"), nullable=False),
     Column("block", LargeBinary, nullable=False),
+    Column("seal", Text),
     Index("final_verdicts_by_index", "index_id"),
+)
+
+RESTATEMENTS = Table(
+    "restatements",
+    METADATA,
+    Column("sprint", Text, primary_key=True),
+    Column("kpi", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("inputs_digest", String(64), nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("index_id", ForeignKey("series_index.id"), nullable=False),
+    Column("block", LargeBinary, nullable=False),
+    Index("restatements_by_index", "index_id"),
+)
+
+RULE_FORMS = Table(
+    "rule_forms",
+    METADATA,
+    Column("sprint", Text, primary_key=True),
+    Column("kpi", Text, primary_key=True),
+    Column("original", Text, nullable=False),
+    Column("latest", Text, nullable=False),
+)
+
+RULE_CHANGES = Table(
+    "rule_changes",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("sprint", Text, nullable=False),
+    Column("kpi", Text, nullable=False),
+    Column("field", String(64), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
 )
 
 VERDICT_CHANGES = Table(

@@ -12,11 +12,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from slo_guard.domain.alerts import FinalVerdict
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason
 from slo_guard.domain.ports import EvaluationRecord, FinalVerdicts, PlanRecord, Store, VerdictChanges, VerdictMemory
 from slo_guard.domain.readings import Collection, GaugeFrame, Reading
+from slo_guard.domain.rule_changes import RuleChange, RuleField, RuleForms, RuleLog
 from slo_guard.domain.series import SeriesIndex, label_set
-from slo_guard.domain.verdicts import REASON_CODE, AlertState, Outlook, Reason, Verdict
+from slo_guard.domain.verdicts import (
+    REASON_CODE,
+    REASONS,
+    AlertState,
+    Outlook,
+    Reason,
+    Restatement,
+    Seal,
+    Targets,
+    Verdict,
+)
 from slo_guard.errors import StoreConflictError, StoreError
 from slo_guard.store import open_store
 from tests.support.fake_store import FakeStore
@@ -414,6 +426,90 @@ def test_a_close_comes_back_with_the_last_verdicts_of_its_kpis(store: Store) -> 
     np.testing.assert_array_equal(read.outlook.attainable, [False, True])
     assert state.finals["sprint-40", "a"].value[0] == 2.5
     assert state.finals["sprint-40", "a"].outlook is None
+
+
+def a_restatement(kpi: str, *, at: float = 15.0, value: float = 2.0) -> Restatement:
+    return Restatement(
+        sprint="sprint-40",
+        kpi=kpi,
+        at=at,
+        inputs_digest="cd" * 32,
+        index=TWO_SYSTEMS,
+        value=np.array([value, np.nan]),
+        verdict=np.array([Verdict.MET, Verdict.NO_DATA], dtype=np.int8),
+        reason=np.array([REASON_CODE[Reason.OBJECTIVE_MET], REASON_CODE[Reason.STALE]], dtype=np.int8),
+        notes={0: "signed by Ada, backdated"},
+    )
+
+
+def test_a_seal_comes_back_with_the_verdicts_that_it_seals(store: Store) -> None:
+    """What a verdict was made of can be proved only for as long as it is kept beside it."""
+    seal = Seal("ab" * 32, "cd" * 32, "rules/ga-ops.yaml", "at_most 1.16s")
+    targets = Targets((), "at_most 1.2s", Verdict.MET)
+    sealed = replace(a_final("a"), seal=seal, targets=targets)
+
+    store.save_evaluation(EvaluationRecord(10.0, 1, finals=(sealed, replace(a_final("b"), seal=seal), a_final("c"))))
+
+    finals = store.load_evaluation().finals
+    found = [(finals["sprint-40", kpi].seal, finals["sprint-40", kpi].targets) for kpi in "abc"]
+    assert found == [(seal, targets), (seal, None), (None, None)]
+
+
+def test_the_newest_restatement_comes_back_until_the_kpi_closes_anew(store: Store) -> None:
+    """It stands beside one close's verdict; a sprint whose end was moved closes again, and nothing came after that."""
+    store.save_evaluation(EvaluationRecord(10.0, 1, finals=(a_final("a"), a_final("b"))))
+    store.save_evaluation(EvaluationRecord(15.0, 1, restatements=(a_restatement("a"), a_restatement("b"))))
+    store.save_evaluation(EvaluationRecord(20.0, 1, restatements=(a_restatement("a", at=20.0, value=3.0),)))
+
+    found = store.load_evaluation().restatements["sprint-40", "a"]
+    store.save_evaluation(EvaluationRecord(30.0, 1, finals=(a_final("a", at=30.0),)))
+
+    assert (found.at, found.inputs_digest, found.notes) == (20.0, "cd" * 32, {0: "signed by Ada, backdated"})
+    assert found.index.label_sets == TWO_SYSTEMS.label_sets
+    assert found.value.tolist()[0] == 3.0
+    assert found.verdict.tolist() == [Verdict.MET, Verdict.NO_DATA]
+    assert [REASONS[code] for code in found.reason] == [Reason.OBJECTIVE_MET, Reason.STALE]
+    assert set(store.load_evaluation().restatements) == {("sprint-40", "b")}
+
+
+def test_changes_of_rules_come_back_in_their_order_with_the_first_and_the_last_form(store: Store) -> None:
+    """A restart compares the files with what was judged last, and still knows what was promised first."""
+    key = ("sprint-40", "ga_e2e_p95")
+    first, then = ({"objective": RuleField(f'["at_most",{bound},null]', f"at_most {bound}s")} for bound in (1, 2))
+    changes = [RuleChange(*key, at, "objective", "at_most 1s", "at_most 2s") for at in (20.0, 30.0)]
+    store.save_evaluation(EvaluationRecord(10.0, 1, rules=RuleLog({key: RuleForms(first, first)})))
+    store.save_evaluation(EvaluationRecord(20.0, 1, rules=RuleLog({key: RuleForms(first, then)}, (changes[0],))))
+    store.save_evaluation(EvaluationRecord(30.0, 1, rules=RuleLog({}, (changes[1],))))
+
+    found = store.load_evaluation().rules
+
+    assert found.changes == tuple(changes)
+    assert found.forms == {key: RuleForms(first, then)}
+
+
+def test_the_transition_of_a_close_says_what_changed_and_what_it_was_made_of(store: Store) -> None:
+    """The summary may be sent after a restart, from what is stored."""
+    change = RuleChange("sprint-40", "a", 5.0, "objective", "at_most 1s", "at_most 2s")
+    final = FinalVerdict(
+        kpi="a",
+        title="A",
+        lane="ga-ops",
+        owner="Ada",
+        verdict=Verdict.MET,
+        reason=Reason.OBJECTIVE_MET,
+        value=1.5,
+        unit="seconds",
+        objective="at_most 2s",
+        inputs_digest="ab" * 32,
+        rule_digest="cd" * 32,
+        changes=(change,),
+        by_original=Verdict.MISSED,
+    )
+    close = replace(a_transition(1), finals=(final, replace(final, changes=(), by_original=None)))
+
+    store.save_evaluation(EvaluationRecord(10.0, 1, transitions=(close,)))
+
+    assert store.transitions() == (close,)
 
 
 def test_each_kpi_has_its_own_last_evaluation_and_memory(store: Store) -> None:
@@ -842,13 +938,21 @@ def test_pruning_keeps_the_transition_of_an_alert_that_fires(store: Store) -> No
 
 def test_pruning_keeps_what_a_close_has_left_and_its_label_sets(store: Store) -> None:
     """The last verdicts of a sprint are shown for as long as its rules are there, and it must not close again."""
-    store.save_evaluation(EvaluationRecord(10.0, 1, closed={"sprint-40": 10.0}, finals=(a_final("a"),)))
+    change = RuleChange("sprint-40", "a", 5.0, "objective", "at_most 1s", "at_most 2s")
+    rules = RuleLog({}, (change,))
+    store.save_evaluation(EvaluationRecord(10.0, 1, closed={"sprint-40": 10.0}, finals=(a_final("a"),), rules=rules))
+    other = replace(
+        a_restatement("a"), index=SeriesIndex.of([label_set({"system": "xai"}), label_set({"system": "mp"})])
+    )
+    store.save_evaluation(EvaluationRecord(15.0, 1, restatements=(other,)))
 
     store.prune(100 * DAY)
 
     state = store.load_evaluation()
     assert state.closed == {"sprint-40": 10.0}
     assert state.finals["sprint-40", "a"].index.label_sets == TWO_SYSTEMS.label_sets
+    assert state.restatements["sprint-40", "a"].index.label_sets == other.index.label_sets
+    assert state.rules.changes == (change,)
 
 
 def test_an_alert_that_was_carried_over_is_told_by_the_transition_that_carried_it(store: Store) -> None:

@@ -19,7 +19,8 @@ from slo_guard.domain.ports import (
     VerdictMemory,
 )
 from slo_guard.domain.readings import Collection, CollectionFailure, EventBatch, Observation
-from slo_guard.domain.verdicts import AlertState, Reason
+from slo_guard.domain.rule_changes import RuleLog
+from slo_guard.domain.verdicts import AlertState, Reason, Restatement
 from slo_guard.errors import StoreConflictError, StoreError
 
 
@@ -53,6 +54,8 @@ class FakeStore:
         self.kpi_evaluated_at: dict[tuple[str, str], float] = {}
         self.closed: dict[str, float] = {}
         self.finals: dict[tuple[str, str], FinalVerdicts] = {}
+        self.restatements: dict[tuple[str, str], Restatement] = {}
+        self.rules = RuleLog()
         self.groups: dict[str, str] = {}
         self.outbox: dict[str, FakeOutboxRow] = {}
         self.decided: list[Decision] = []
@@ -125,6 +128,10 @@ class FakeStore:
             self.kpi_evaluated_at |= dict.fromkeys(record.evaluated, record.at)
             self.closed |= record.closed
             self.finals |= {(item.sprint, item.kpi): item for item in record.finals}
+            for item in record.finals:
+                self.restatements.pop((item.sprint, item.kpi), None)
+            self.restatements |= {(item.sprint, item.kpi): item for item in record.restatements}
+            self.rules = self.rules.joined(record.rules)
             self._last_seq += len(numbers)
             self._evaluated_at = max(self._evaluated_at, record.at)
             self._reading_cursor = max(self._reading_cursor, record.reading_cursor)
@@ -141,6 +148,8 @@ class FakeStore:
                 kpi_evaluated_at=dict(self.kpi_evaluated_at),
                 closed=dict(self.closed),
                 finals=dict(self.finals),
+                restatements=dict(self.restatements),
+                rules=self.rules,
             )
 
     def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:

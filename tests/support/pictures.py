@@ -10,7 +10,7 @@ import numpy as np
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
 from slo_guard.domain.kpi import KPI, Severity
 from slo_guard.domain.series import LabelSet, SeriesIndex
-from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict, VerdictFrame
+from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Restatement, Verdict, VerdictFrame
 from slo_guard.expose.render import KpiRenderer
 from slo_guard.expose.snapshot import Snapshot, SnapshotHolder
 from tests.support.builders import SPRINT_START, a_plan
@@ -19,6 +19,16 @@ NOW = SPRINT_START + 2 * 86_400 + 14 * 3600.0
 """The third day of the sprint, 14:00 in Denver."""
 
 NAN = float("nan")
+
+
+def a_restatement(
+    kpi: KPI, rows: Mapping[LabelSet, float] | float, verdicts: Verdict | Sequence[Verdict], *, at: float
+) -> Restatement:
+    """Return what later data would make of a KPI."""
+    frame = verdict_frame(kpi, rows, verdicts)
+    return Restatement(
+        kpi.sprint, kpi.id, at, "ef" * 32, frame.index, frame.value, frame.verdict, frame.reason, {0: "signed by Ada"}
+    )
 
 
 def verdict_frame(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import astuple
 
@@ -23,14 +24,27 @@ def kept(persisted: PersistedEvaluation, record: EvaluationRecord) -> PersistedE
         kpi_evaluated_at={**persisted.kpi_evaluated_at, **dict.fromkeys(record.evaluated, record.at)},
         closed={**persisted.closed, **record.closed},
         finals={**persisted.finals, **{(item.sprint, item.kpi): item for item in record.finals}},
+        restatements={**persisted.restatements, **{(item.sprint, item.kpi): item for item in record.restatements}},
+        rules=persisted.rules.joined(record.rules),
     )
 
 
 def shown(frame: VerdictFrame) -> list[tuple[object, ...]]:
-    """Return all that a frame says, row by row, in one order."""
+    """Return all that a frame says, row by row, in one order, and what it was made of and is restated to."""
     rows = [frame.row(number) for number in range(len(frame.index))]
     numbers = ((row.value, row.coverage, row.alert_since, row.total, *_outlook(row)) for row in rows)
-    return sorted((*_words(row), *map(_number, each)) for row, each in zip(rows, numbers, strict=True))
+    said = sorted((*_words(row), *map(_number, each)) for row, each in zip(rows, numbers, strict=True))
+    return [*said, *_sealed(frame)]
+
+
+def _sealed(frame: VerdictFrame) -> list[tuple[object, ...]]:
+    if frame.seal is None:
+        return []
+    restated = frame.restatement
+    if restated is None:
+        return [(frame.seal,)]
+    found = zip(restated.index.label_sets, restated.verdict.tolist(), map(_number, restated.value), strict=True)
+    return [(frame.seal, restated.at, restated.inputs_digest, sorted(found))]
 
 
 def _words(row: SeriesVerdict) -> tuple[object, ...]:
@@ -44,7 +58,7 @@ def _outlook(row: SeriesVerdict) -> tuple[float | None, ...]:
 
 
 def _number(value: float | None) -> float:
-    return -1.0 if value is None else round(value, 9)
+    return -1.0 if value is None or math.isnan(value) else round(float(value), 9)
 
 
 def transitions_told(transitions: Iterable[Transition]) -> list[tuple[object, ...]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from structlog.testing import capture_logs
+
 from slo_guard.clock import from_unix
 from slo_guard.cycle import EvaluationCycle
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import Route
+from slo_guard.domain.verdicts import Verdict
 from slo_guard.evaluate import EvaluationState
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.snapshot import Snapshot, SnapshotHolder
@@ -105,3 +108,43 @@ def test_a_daemon_that_is_started_anew_at_every_turn_shows_and_tells_the_same():
     assert restarted.store.told == straight.store.told
     assert shown.frames["sprint-40", "sev1"].value.tolist() == [2.0]
     assert shown.frames["sprint-40", "sev1"].final
+
+
+def test_what_comes_late_is_shown_and_logged_and_told_to_nobody():
+    """The weekend's late export must reach the retrospective, and wake no one."""
+    daemon, quiet = Daemon(), Daemon()
+    late = a_frame("a", END - 1.0, 9.0, seen_at=END + 65)
+    for each in (daemon, quiet):
+        each.store.stored = [item for item in each.store.stored if item.observation.seen_at != END]
+    daemon.store.stored = numbered([*(item.observation for item in daemon.store.stored), late])
+
+    with capture_logs() as logs:
+        shown = daemon.run_until(NEXT + 60)
+    quiet.run_until(NEXT + 60)
+
+    frame = shown.frames["sprint-40", "sev1"]
+    assert frame.restatement is not None
+    assert (frame.value.tolist(), frame.restatement.value.tolist()) == ([2.0], [9.0])
+    assert [(each["kpi"], each["verdict"]) for each in logs if each["event"] == "restated"] == [("sev1", "missed")]
+    assert daemon.told() == quiet.told()
+
+
+def test_a_rule_that_changes_in_mid_sprint_is_logged_and_stored_once():
+    """The log says when it was; the store keeps it for the close."""
+    daemon = Daemon()
+    daemon.run_until(T0 + 120)
+    kpis = [replace(kpi, objective=an_objective("at_most", 5)) if kpi.id == "sev1" else kpi for kpi in daemon.plan.kpis]
+    daemon.plan = replace(daemon.plan, kpis=tuple(kpis))
+    daemon.start()
+
+    with capture_logs() as logs:
+        shown = daemon.run_until(END)
+        daemon.start()
+        daemon.run_until(END + 60)
+
+    told = [(each["sprint"], each["kpi"], each["before"], each["after"]) for each in logs if "before" in each]
+    assert told == [("sprint-40", "sev1", "equals 0", "at_most 5")], "the next sprint has not begun"
+    assert [each.at for each in daemon.store.rules.changes] == [T0 + 180]
+    targets = shown.frames["sprint-40", "sev1"].targets
+    assert targets is not None
+    assert (shown.frames["sprint-40", "sev1"].worst, targets.verdict) == (Verdict.MET, Verdict.MISSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from structlog.testing import capture_logs
 from slo_guard.clock import from_unix
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.ports import Store
-from slo_guard.domain.readings import GaugeFrame, Reading
+from slo_guard.domain.readings import Collection, GaugeFrame, Reading
 from slo_guard.errors import StoreError
 from slo_guard.evaluate import EvaluationState
 from slo_guard.jobs import EvaluationBacklog, collect_once, evaluate_once
 from slo_guard.store import open_store
-from tests.support.builders import SPRINT_START, a_kpi, a_plan, an_objective
+from tests.support.builders import SPRINT_START, a_batch, a_kpi, a_plan, a_sprint, an_objective
 from tests.support.fake_collector import FakeCollector
+from tests.support.flaky_store import FlakyStore
 
 DAY = 86400.0
 START = SPRINT_START + 3600.0
@@ -101,3 +103,30 @@ def test_a_store_that_cannot_be_read_is_no_bug_of_the_collector(store: Store):
         collect_once(FakeCollector("source", {"a": {(): FINE}}), store, from_unix(START))
 
     assert logs == []
+
+
+def test_a_close_and_what_came_after_it_are_stored_when_the_disk_has_room_again(store: Store):
+    """A disk that is full over the sprint's end must cost neither the frozen verdicts nor what restates them."""
+    end = START + 600.0
+    kpi = a_kpi("sessions", "count over sprint", objective=an_objective("at_least", 3), min_coverage=0.0)
+    lower = replace(kpi, objective=an_objective("at_least", 2))
+    flaky, state, backlog = FlakyStore(store), EvaluationState.fresh(), EvaluationBacklog()
+    events = {60.0: (50.0,), 540.0: (500.0,), 690.0: (580.0,), 810.0: (590.0,)}
+    for minute in range(18):
+        now = START + 60.0 * minute
+        for seen, at in events.items():
+            if now - 60.0 < START + seen <= now:
+                batch = a_batch("a", START + seen, *((START + each, 1.0) for each in at))
+                store.save_collection(Collection("source", now, (batch,)), lambda seen=seen: START + seen)
+        flaky.full = 300.0 <= 60.0 * minute <= 900.0
+        plan = a_plan(kpi if minute < 8 else lower, sprint=a_sprint(START - 60.0, end))
+        evaluate_once(plan, flaky, state, from_unix(now), backlog)
+
+    kept = store.load_evaluation()
+    key = ("sprint-40", "sessions")
+    assert (kept.finals[key].value.tolist(), kept.restatements[key].value.tolist()) == ([2.0], [4.0])
+    assert kept.restatements[key].at == START + 840.0
+    assert [(each.at, each.before, each.after) for each in kept.rules.changes] == [
+        (START + 480.0, "at_least 3", "at_least 2")
+    ]
+    assert set(kept.rules.forms) == {key}

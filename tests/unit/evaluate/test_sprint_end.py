@@ -213,10 +213,12 @@ def test_a_close_happens_once_over_restarts():
 def test_nothing_is_read_for_a_sprint_that_has_closed():
     """Rules of past sprints may stay in the folder; a start must not read a quarter back for them."""
     plan = a_plan(sev1(forget_after_seconds=0.0), sprint=SPRINT)
+    long_after = END + 15 * 86_400
 
-    assert needed_from(plan, END + 86_400) == T0 - 300
-    assert needed_from(plan, END + 86_400, {"sprint-40": END}) == END + 86_400
-    assert needed_from(plan, END + 86_400, {"sprint-40": END - 60}) == T0 - 300, "its end was moved: it closes again"
+    assert needed_from(plan, long_after) == T0 - 300
+    assert needed_from(plan, long_after, {"sprint-40": END}) == long_after
+    assert needed_from(plan, END + 14 * 86_400, {"sprint-40": END}) == T0 - 300, "late data still restates it"
+    assert needed_from(plan, long_after, {"sprint-40": END - 60}) == T0 - 300, "its end was moved: it closes again"
 
 
 def test_a_sprint_whose_end_was_moved_closes_again():

@@ -10,11 +10,13 @@ import requests
 
 from slo_guard.domain.alerts import AlertKind
 from slo_guard.domain.kpi import Place
-from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
-from slo_guard.expose.answers import AlertsAnswer, KpiAnswer, KpisAnswer, VerdictName
+from slo_guard.domain.rule_changes import RuleChange
+from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Seal, Targets, Verdict
+from slo_guard.expose.answers import AlertsAnswer, KpiAnswer, KpisAnswer
+from slo_guard.expose.final_answers import VerdictName
 from slo_guard.expose.snapshot import ReloadOutcome
 from tests.support.builders import SPRINT_END, a_kpi, a_plan, a_sprint, an_objective, labels
-from tests.support.pictures import NAN, NOW, a_snapshot, an_alert, verdict_frame
+from tests.support.pictures import NAN, NOW, a_restatement, a_snapshot, an_alert, verdict_frame
 from tests.support.serving import serving
 
 P95 = a_kpi(
@@ -246,13 +248,89 @@ class TestKpis:
 
         assert answer["sprint"] == "sprint-40"
 
-    def test_a_kpi_whose_sprint_is_over_is_marked_as_final(self):
-        """Who reads last sprint's numbers must not take them for this one's."""
-        frames = [replace(verdict_frame(SEV1, 1.0), final=True), verdict_frame(P95, 1.0)]
+    def test_a_kpi_whose_sprint_is_over_says_what_its_final_verdict_was_made_of(self):
+        """Who reads last sprint's numbers must not take them for this one's, and may have to prove them."""
+        seal = Seal("ab" * 32, "cd" * 32, "rules/reliability.yaml", "equals 0")
+        frames = [replace(verdict_frame(SEV1, 1.0, at=SPRINT_END), final=True, seal=seal), verdict_frame(P95, 1.0)]
         with serving(a_snapshot(frames)) as base:
-            listed = requests.get(f"{base}/api/v1/kpis", timeout=5).json()["kpis"]
+            answer = requests.get(f"{base}/api/v1/kpis", timeout=5).json()
 
-        assert {each["kpi"]: each["final"] for each in listed} == {"sev1": True, "ga_e2e_p95": False}
+        KpisAnswer.model_validate(answer, strict=True)
+        assert {each["kpi"]: each["final"] for each in answer["kpis"]} == {
+            "sev1": {
+                "at": "2026-07-18T06:00:00Z",
+                "objective": "equals 0",
+                "inputs_digest": "ab" * 32,
+                "rule_digest": "cd" * 32,
+                "rule_file": "rules/reliability.yaml",
+            },
+            "ga_e2e_p95": None,
+        }
+        assert [(each["restated"], each["target_changes"], each["by_original"]) for each in answer["kpis"]] == [
+            (None, [], None),
+            (None, [], None),
+        ]
+
+    def test_a_verdict_that_was_frozen_before_seals_were_kept_is_final_all_the_same(self):
+        """An upgrade must not reopen last quarter."""
+        with serving(a_snapshot([replace(verdict_frame(SEV1, 1.0, at=SPRINT_END), final=True)])) as base:
+            answer = requests.get(f"{base}/api/v1/kpis/sev1", timeout=5).json()
+
+        KpiAnswer.model_validate(answer, strict=True)
+        assert answer["final"] == {"at": "2026-07-18T06:00:00Z"} | dict.fromkeys(
+            ("objective", "inputs_digest", "rule_digest", "rule_file")
+        )
+
+    def test_what_came_after_the_close_stands_beside_what_is_final(self):
+        """A script that reports the sprint reads one verdict, and an auditor both."""
+        fs, xai, new = labels("system=fs"), labels("system=xai2"), labels("system=predictive")
+        frozen = verdict_frame(P95, {fs: 1.31, xai: 0.9}, [Verdict.MISSED, Verdict.MET], at=SPRINT_END)
+        restated = a_restatement(
+            P95, {fs: 1.1, xai: 0.9, new: 1.4}, [Verdict.MET, Verdict.MET, Verdict.MISSED], at=SPRINT_END + 36_000
+        )
+        same = a_restatement(SEV1, 0.0, Verdict.MET, at=SPRINT_END + 60)
+        frames = [
+            replace(frozen, final=True, restatement=restated),
+            replace(verdict_frame(SEV1, 0.0, at=SPRINT_END), final=True, restatement=same),
+        ]
+        with serving(a_snapshot(frames)) as base:
+            answer = requests.get(f"{base}/api/v1/kpis", timeout=5).json()
+            cut = requests.get(f"{base}/api/v1/kpis/ga_e2e_p95?limit=1", timeout=5).json()
+
+        KpisAnswer.model_validate(answer, strict=True)
+        p95, sev1 = answer["kpis"]
+        assert (p95["verdict"], sev1["restated"]) == ("missed", None), "what differs in nothing is not said"
+        assert {name: p95["restated"][name] for name in ("at", "verdict", "inputs_digest", "series_total")} == {
+            "at": "2026-07-18T16:00:00Z",
+            "verdict": "missed",
+            "inputs_digest": "ef" * 32,
+            "series_total": 2,
+        }
+        assert [
+            (each["labels"], each["value"], each["verdict"], each["final"]) for each in p95["restated"]["series"]
+        ] == [
+            ({"system": "predictive"}, 1.4, "missed", None),
+            ({"system": "fs"}, 1.1, "met", {"value": 1.31, "verdict": "missed"}),
+        ]
+        assert (p95["restated"]["series"][1]["reason"], p95["restated"]["series"][1]["note"]) == (
+            "objective_met",
+            "signed by Ada",
+        )
+        assert (len(cut["restated"]["series"]), cut["restated"]["series_total"]) == (1, 2)
+
+    def test_a_target_that_changed_in_mid_sprint_is_shown_with_both_verdicts(self):
+        """Green by a target that was moved is not the green that was promised."""
+        change = RuleChange("sprint-40", "sev1", NOW, "objective", "equals 0", "at_most 2")
+        moved = replace(verdict_frame(SEV1, 1.0), targets=Targets((change,), "equals 0", Verdict.MISSED))
+        with serving(a_snapshot([moved])) as base:
+            answer = requests.get(f"{base}/api/v1/kpis/sev1", timeout=5).json()
+
+        KpiAnswer.model_validate(answer, strict=True)
+        assert answer["target_changes"] == [
+            {"at": "2026-07-08T20:00:00Z", "field": "objective", "from": "equals 0", "to": "at_most 2"}
+        ]
+        assert answer["by_original"] == {"objective": "equals 0", "verdict": "missed"}
+        assert answer["final"] is None
 
     @pytest.mark.parametrize(
         ("path", "status", "detail"),

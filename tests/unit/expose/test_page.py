@@ -14,12 +14,13 @@ from slo_guard.domain.alerts import AlertKind
 from slo_guard.domain.builtin import collector_up_kpi
 from slo_guard.domain.kpi import Place, Severity
 from slo_guard.domain.readings import IndicatorType
-from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
+from slo_guard.domain.rule_changes import RuleChange
+from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Seal, Targets, Verdict
 from slo_guard.expose.page import Page
 from slo_guard.expose.page_view import page_view, web_link
 from slo_guard.expose.snapshot import ReloadOutcome, SourceError, SourceStatus
 from tests.support.builders import SPRINT_END, SPRINT_START, a_kpi, a_plan, a_sprint, an_objective, labels
-from tests.support.pictures import NAN, NOW, a_snapshot, an_alert, verdict_frame
+from tests.support.pictures import NAN, NOW, a_restatement, a_snapshot, an_alert, verdict_frame
 from tests.support.serving import serving
 
 P95 = a_kpi(
@@ -236,6 +237,58 @@ def test_a_sprint_that_is_over_and_one_that_has_not_begun_are_marked():
     assert [kpi.final for lane in view.lanes for kpi in lane.kpis] == [True, False]
     assert "Sprint 40 closed" in text_of(shown, SPRINT_END)
     assert "at most 1.16 final" in text_of(shown, SPRINT_END)
+
+
+def test_what_restates_a_final_verdict_stands_beside_it():
+    """At the retrospective everybody looks at this page: it has to show both numbers, and which one counts."""
+    kpi = replace(P95, by=())
+    frozen = replace(
+        verdict_frame(kpi, 1.31, Verdict.MISSED),
+        final=True,
+        seal=Seal("ab" * 32, "cd" * 32, None, "at_most 1.16"),
+        restatement=a_restatement(kpi, 1.1, Verdict.MET, at=NOW + 36_000),
+    )
+
+    text = text_of(a_snapshot([frozen]), NOW + 40_000)
+
+    assert "restated: met 1.1s (as of 00:00:00), final: missed 1.31s" in text
+    assert "inputs abababababab, rule cdcdcdcdcdcd" in text
+
+
+def test_many_restated_series_do_not_fill_the_page():
+    """A hundred tenants that an export corrects are in the API."""
+    rows = {labels(f"system=s{number}"): 1.0 for number in range(9)}
+    frozen = replace(
+        verdict_frame(P95, dict.fromkeys(rows, 2.0), Verdict.MISSED),
+        final=True,
+        restatement=a_restatement(P95, rows, Verdict.MET, at=NOW),
+    )
+
+    [lane] = page_view(a_snapshot([frozen]), NOW).lanes
+
+    assert len(lane.kpis[0].asides) == 6
+    assert lane.kpis[0].asides[-1] == "and 4 more"
+
+
+def test_a_target_that_moved_is_shown_with_the_verdict_by_the_first_one():
+    """Green by a target that was moved is not the green that was promised."""
+    change = RuleChange("sprint-40", P95.id, NOW - 86_400, "objective", "at_most 1.16", "at_most 1.3")
+    moved = replace(verdict_frame(P95, 1.2), targets=Targets((change,), "at_most 1.16", Verdict.MISSED))
+
+    text = text_of(a_snapshot([moved]), NOW)
+
+    assert "target changed Tue 7 Jul 14:00: at most 1.16 -&gt; at most 1.3" in text
+    assert "by the original target, at most 1.16: missed" in text
+
+
+def test_a_final_verdict_shows_the_objective_that_it_was_judged_by():
+    """A rule that is edited after the close must not make a missed verdict look absurd."""
+    edited = replace(P95, objective=an_objective("at_most", 9))
+    frozen = replace(
+        verdict_frame(edited, 1.31, Verdict.MISSED), final=True, seal=Seal("ab" * 32, "cd" * 32, None, "at_most 1.16")
+    )
+
+    assert "at most 1.16 final" in text_of(a_snapshot([frozen]), NOW)
 
 
 @pytest.mark.parametrize(

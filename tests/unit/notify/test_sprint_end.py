@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from slo_guard.clock import iso
 from slo_guard.domain.alerts import AlertKey, FinalVerdict, Transition
 from slo_guard.domain.builtin import SPRINT_CLOSE
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.notifications import NotificationReason, NotToldReason, Route
+from slo_guard.domain.rule_changes import RuleChange
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.notify.slack_blocks import plain_message, slack_message
 from slo_guard.notify.webhook import webhook_body
@@ -125,14 +127,53 @@ def test_the_summary_keeps_slacks_limits_however_many_kpis_there_are():
     assert webhook_body(message)["status"] == "resolved"
 
 
+def moved(**fields: object) -> FinalVerdict:
+    """Return a KPI that is met by a target that was moved in mid-sprint."""
+    change = RuleChange("sprint-40", "ga_e2e_p95", NOON, "objective", "at_most 1.16s", "at_most 1.3s")
+    met = final("ga_e2e_p95", Verdict.MET, 1.2, "seconds", "at_most 1.3s")
+    return replace(met, changes=(change,), by_original=Verdict.MISSED, **fields)
+
+
+def test_the_summary_says_that_a_target_changed_and_what_it_would_be_by_the_first():
+    """A sprint that ends all green because its targets moved has to be told so in the same message."""
+    [message] = Planner().run(a_close(1, moved()))
+
+    told = f"target changed {iso(NOON)}: at most 1.16s -> at most 1.3s; by the original: missed"
+    assert message.series[0].annotations["target_changed"] == told
+    assert told.replace(">", "&gt;") in str(slack_message(message)["blocks"])
+    assert webhook_body(message)["alerts"][0]["annotations"]["target_changed"] == told
+    assert message_problems(slack_message(message)) == []
+
+
+def test_of_many_changes_of_a_rule_the_last_are_told():
+    """A line of the summary is a line."""
+    one = moved().changes[0]
+
+    [message] = Planner().run(a_close(1, replace(moved(), changes=(one,) * 5, by_original=None)))
+
+    assert message.series[0].annotations["target_changed"].startswith("3 earlier changes; target changed ")
+    assert message.series[0].annotations["target_changed"].count("->") == 2
+
+
+def test_a_webhook_gets_the_digests_of_what_was_frozen():
+    """Whoever files the sprint's report has the proof with it; what goes on after the sprint has none."""
+    sealed = replace(final("sev1_incidents", Verdict.MISSED, 1.0), inputs_digest="ab" * 32, rule_digest="cd" * 32)
+
+    [message] = Planner().run(a_close(1, sealed, final("ga_e2e_p95", Verdict.MET, 0.92)))
+
+    first, second = (alert["annotations"] for alert in webhook_body(message)["alerts"])
+    assert (first["inputs_digest"], first["rule_digest"]) == ("ab" * 32, "cd" * 32)
+    assert second.keys().isdisjoint({"inputs_digest", "rule_digest", "target_changed"})
+
+
 def test_an_alert_that_goes_on_in_the_next_sprint_is_not_told_again_and_its_end_is():
     """Midnight is no news to whoever works on the breach; its recovery is."""
     planner = Planner()
     planner.run(firing(1, key=P95))
     there = replace(P95, sprint="sprint-41")
-    moved = firing(2, key=there, from_state=AlertState.FIRING, reason=Reason.CARRIED_OVER, carried_from="sprint-40")
+    carried = firing(2, key=there, from_state=AlertState.FIRING, reason=Reason.CARRIED_OVER, carried_from="sprint-40")
 
-    assert planner.run(moved) == []
+    assert planner.run(carried) == []
     assert planner.records[-1].decisions[0].not_told is NotToldReason.CARRIED_OVER
     planner.alerts.pop(P95, None)
     [message] = planner.run(ended(3, key=there))
@@ -144,7 +185,7 @@ def test_an_alert_that_goes_on_in_the_next_sprint_is_not_told_again_and_its_end_
 def test_the_new_fields_of_a_transition_come_back_from_the_store():
     """A summary that is planned after a restart is the same."""
     close = a_close(1, final("ga_e2e_p95", Verdict.NO_DATA, None, "seconds", "at_most 1.16s"))
-    moved = firing(2, key=P95, reason=Reason.CARRIED_OVER, carried_from="sprint-39")
+    carried = firing(2, key=P95, reason=Reason.CARRIED_OVER, carried_from="sprint-39")
 
     assert transition_from(transition_text(close)) == close
-    assert transition_from(transition_text(moved)) == moved
+    assert transition_from(transition_text(carried)) == carried

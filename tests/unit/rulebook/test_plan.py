@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from textwrap import indent
 
@@ -437,7 +438,8 @@ def test_a_kpi_knows_its_lane_owner_sprint_and_place(tmp_path):
     kpi = kpi_of(tmp_path, "indicator: x", head="owner: SRE Lead\n")
 
     assert (kpi.lane, kpi.owner, kpi.sprint) == ("ga-ops", "SRE Lead", "sprint-40")
-    assert kpi.place == Place(str(tmp_path / "lane.yaml"), 6)
+    file = tmp_path / "lane.yaml"
+    assert kpi.place == Place(str(file), 6, hashlib.sha256(file.read_bytes()).hexdigest())
 
 
 def test_a_sprint_is_its_local_days(tmp_path):
