@@ -152,7 +152,9 @@ def _of_two_sides(
         awaited = known_sides[0] | known_sides[1] if groups.by else np.ones(len(groups), dtype=bool)
         answered = [_answered(side, awaited, gap, now) for side, gap in zip(sides, why, strict=True)]
         fresh_sides, why = [fresh for fresh, _ in answered], [gap for _, gap in answered]
-        known_sides = [awaited, awaited]
+        # A side that was collected has something to say of every group, be it that nothing happened.
+        heard = [side.succeeded_at is not None or not groups.by for side in sides]
+        known_sides = [awaited if each else side.folding.counts > 0 for side, each in zip(sides, heard, strict=True)]
     gap = np.where(fresh_sides[0], why[1], why[0])
     one_side = known_sides[0] != known_sides[1]
     missing = np.where(known_sides[0], why[1], why[0])

@@ -174,7 +174,9 @@ def test_a_quotient_of_counts_is_nothing_while_nothing_happened(by):
     found = row(kpi, [a_batch("part", T0 + 60), conversations], T0 + 60, "partner=acme" if by else "")
 
     assert (found.value, found.verdict) == (0.0, Verdict.MET)
-    assert row(kpi, [conversations], T0 + 60, "partner=acme" if by else "").verdict is Verdict.NO_DATA
+    unheard = row(kpi, [conversations], T0 + 60, "partner=acme" if by else "")
+    assert unheard.verdict is Verdict.NO_DATA
+    assert not by or (unheard.reason, unheard.note) == (Reason.PART_MISSING, "no series of part")
 
 
 # ---- quotients, pace, drift, warnings
