@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
+from slo_guard.domain.budgets import BudgetFrame
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
 from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, IntArray, Observation, Reading
 from slo_guard.domain.rule_changes import RuleLog
@@ -117,6 +118,7 @@ class FinalVerdicts:
     outlook: Outlook | None = None
     seal: Seal | None = None
     targets: Targets | None = None
+    budget: BudgetFrame | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,6 +44,7 @@ def kept_frame(frame: VerdictFrame) -> FinalVerdicts:
         window_start=frame.window_start,
         notes=frame.notes,
         outlook=frame.outlook,
+        budget=frame.budget,
         seal=frame.seal,
         targets=frame.targets,
     )
@@ -71,6 +72,7 @@ def restored_frame(
         window_end=kept.at,
         notes=dict(kept.notes),
         outlook=kept.outlook,
+        budget=kept.budget,
         final=True,
         targets=replace(targets or Targets(()), changes=changes) if changes else None,
         seal=kept.seal,

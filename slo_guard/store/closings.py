@@ -15,6 +15,7 @@ from slo_guard.domain.ports import FinalVerdicts
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.domain.verdicts import Outlook, Restatement, Seal, Targets, Verdict
 from slo_guard.store.blocks import pack_block, unpack_block
+from slo_guard.store.budgets import budget_block, budget_from
 from slo_guard.store.indexes import SeriesIndexes
 from slo_guard.store.reason_names import named_reasons, reason_codes
 from slo_guard.store.schema import CLOSED_SPRINTS, FINAL_VERDICTS, RESTATEMENTS, SERIES_INDEX
@@ -29,6 +30,7 @@ class EncodedFinal:
 
     final: FinalVerdicts
     block: bytes
+    budget: bytes | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +64,7 @@ def encode_finals(finals: Iterable[FinalVerdicts]) -> list[EncodedFinal]:
                 each.since,
                 *(() if each.outlook is None else (getattr(each.outlook, name) for name in _OUTLOOK_COLUMNS)),
             ),
+            budget_block(each.budget),
         )
         for each in finals
     ]
@@ -94,6 +97,7 @@ def save_closings(
             "index_id": indexes.row_of(connection, each.final.index, encoded_indexes),
             "block": each.block,
             "seal": _seal_text(each.final),
+            "budget": each.budget,
         }
         for each in finals
     ]
@@ -172,6 +176,7 @@ def load_finals(connection: Connection, indexes: SeriesIndexes) -> dict[tuple[st
             outlook=Outlook(*outlook) if outlook else None,
             seal=seal,
             targets=targets,
+            budget=budget_from(row.budget),
         )
     return found
 

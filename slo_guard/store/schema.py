@@ -138,6 +138,7 @@ FINAL_VERDICTS = Table(
     Column("index_id", ForeignKey("series_index.id"), nullable=False),
     Column("block", LargeBinary, nullable=False),
     Column("seal", Text),
+    Column("budget", LargeBinary),
     Index("final_verdicts_by_index", "index_id"),
 )
 

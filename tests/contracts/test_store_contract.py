@@ -12,7 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slo_guard.domain.alerts import FinalVerdict
+from slo_guard.domain.alerts import AlertKind, FinalVerdict
+from slo_guard.domain.budgets import BudgetFrame
+from slo_guard.domain.builtin import BURN_ALARM, burn_alarm_index
+from slo_guard.domain.kpi import BurnPair, ErrorBudget, Severity, Window, WindowKind
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason
 from slo_guard.domain.ports import EvaluationRecord, FinalVerdicts, PlanRecord, Store, VerdictChanges, VerdictMemory
 from slo_guard.domain.readings import Collection, GaugeFrame, Reading
@@ -426,6 +429,66 @@ def test_a_close_comes_back_with_the_last_verdicts_of_its_kpis(store: Store) -> 
     np.testing.assert_array_equal(read.outlook.attainable, [False, True])
     assert state.finals["sprint-40", "a"].value[0] == 2.5
     assert state.finals["sprint-40", "a"].outlook is None
+
+
+def test_an_error_budget_comes_back_as_it_stood_at_the_end(store: Store) -> None:
+    """What is left of a sprint's budget is what people look up weeks later."""
+    pairs = (BurnPair(3600.0, 300.0, 14.4, Severity.PAGE, "1h/5m"), BurnPair(60.0, 30.0, 2.0, Severity.NONE, "1m/30s"))
+    rule = ErrorBudget(Window(WindowKind.SPRINT), "sprint", 0.01, burn_alerts=pairs, min_total=30.0)
+    budget = BudgetFrame(
+        budget=rule,
+        start=1.0,
+        end=10.0,
+        bad=np.array([3.0, np.nan]),
+        total=np.array([100.0, 0.0]),
+        remaining=np.array([-2.0, np.nan]),
+        windows=np.array([30.0, 60.0, 300.0]),
+        rates=np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]]),
+        totals=np.array([[10.0, 20.0], [30.0, 0.0], [50.0, 60.0]]),
+        burning=np.array([[True, False], [False, False]]),
+        exhausted_in=np.array([0.0, np.inf]),
+        pace_seconds=3600.0,
+        length_seconds=12 * 86400.0,
+    )
+
+    store.save_evaluation(EvaluationRecord(10.0, 1, finals=(replace(a_final("a"), budget=budget), a_final("b"))))
+
+    finals = store.load_evaluation().finals
+    read = finals["sprint-40", "a"].budget
+    assert read is not None
+    assert read.budget == rule
+    for row in (0, 1):
+        assert repr(read.row(row)) == repr(budget.row(row))
+    assert finals["sprint-40", "b"].budget is None
+
+
+def test_each_tier_of_burn_alerts_is_an_alert_of_its_own(store: Store) -> None:
+    """The fast tier may end while the slow one goes on; a store that mixed them up would resolve both."""
+    fast, slow = (
+        replace(an_alert(), key=replace(an_alert().key, kind=AlertKind.BURN, tier=t)) for t in ("1h/5m", "6h/30m")
+    )
+    told = replace(a_transition(1), key=fast.key)
+    store.save_evaluation(EvaluationRecord(10.0, 1, {fast.key: fast, slow.key: slow}, transitions=(told,)))
+
+    store.save_evaluation(EvaluationRecord(20.0, 1, {fast.key: None}))
+
+    assert dict(store.load_evaluation().alerts) == {slow.key: slow}
+    assert store.transitions()[0].key == fast.key
+
+
+def test_built_in_readings_are_stored_with_the_evaluation_that_made_them(store: Store) -> None:
+    """Burn alarms are counted on after a restart; what was seen must ascend with the numbers all the same."""
+    store.save_collection(a_collection(a_gauge(at=50.0)), lambda: 50.0)
+    frame = GaugeFrame(burn_alarm_index("sprint-40"), np.array([1.0]), 40.0)
+
+    store.save_evaluation(EvaluationRecord(40.0, 0, own_readings=(Reading(BURN_ALARM, "slo_guard", 40.0, frame),)))
+
+    *_, last = store.observations()
+    assert isinstance(last.observation, Reading)
+    assert (last.observation.indicator, last.observation.seen_at) == (BURN_ALARM, 50.0)
+    assert isinstance(last.observation.frame, GaugeFrame)
+    assert (last.observation.frame.at, last.observation.frame.values.tolist()) == (40.0, [1.0])
+    assert last.id == max(stored.id for stored in store.observations())
 
 
 def a_restatement(kpi: str, *, at: float = 15.0, value: float = 2.0) -> Restatement:

@@ -16,6 +16,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     """Add what the close records beside the last verdicts; those of earlier closes have none of it."""
     op.add_column("final_verdicts", sa.Column("seal", sa.Text))
+    op.add_column("final_verdicts", sa.Column("budget", sa.LargeBinary))
     op.create_table(
         "restatements",
         sa.Column("sprint", sa.Text, primary_key=True),
