@@ -136,6 +136,7 @@ error_budget: {window: 30d, burn_alerts: {24h: none, 3d: none}}""",
         lambda kpi: kpi.cross_check,
         Selection("other_seconds", (Matcher("system", MatchOp.EQUAL, "fs"),)),
     ),
+    "gate": ("gate: true", lambda kpi: kpi.gate, True),
     "runbook_url": ("runbook_url: https://r.example/x", lambda kpi: kpi.runbook_url, "https://r.example/x"),
     "annotations": (
         "annotations: {summary: '{{ value }}', code: 500}",
