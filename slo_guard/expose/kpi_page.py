@@ -87,6 +87,7 @@ class KpiPageView:
     counts: str
     final: bool
     evaluated: Moment
+    timezone: str
     formula: tuple[str, ...]
     window: tuple[Moment, Moment] | None
     series: tuple[SeriesLine, ...]
@@ -114,6 +115,7 @@ def kpi_page_view(explanation: Explanation, now: float) -> KpiPageView:
         counts=", ".join(f"{count:,} {verdict.label.replace('_', ' ')}" for verdict, count in counts),
         final=explanation.final,
         evaluated=calendar.moment(explanation.at),
+        timezone=explanation.sprint.timezone,
         formula=explanation.formula,
         window=None if start is None else (calendar.moment(start), calendar.moment(explanation.window_end)),
         series=tuple(_series(explanation, calendar)),

@@ -25,7 +25,8 @@ def test_a_firing_alert_looks_as_alertmanagers_does() -> None:
 
     [alert] = made["alerts"]
     assert (made["version"], made["status"], made["receiver"]) == ("4", "firing", "sre")
-    assert made["externalURL"] == alert["generatorURL"] == "https://slo.example"
+    assert made["externalURL"] == "https://slo.example"
+    assert alert["generatorURL"] == "https://slo.example/kpis/ga_e2e_p95?sprint=sprint-40"
     assert alert["labels"] == {
         "alertname": "ga_e2e_p95",
         "kpi": "ga_e2e_p95",
