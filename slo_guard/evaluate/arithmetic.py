@@ -134,7 +134,7 @@ def _other_bounds(kpi: KPI, row: SeriesVerdict, value: float) -> Iterator[str]:
         yield f"{words}: {'kept' if met else f'passed, {comparison(kpi.warn, value, kpi.unit)}'}"
     if kpi.resolve is not None and row.alert_state is AlertState.FIRING:
         met = bool(meets(kpi.resolve, np.array([value]))[0])
-        words = f"its alert resolves only at {objective_words(kpi.resolve)}"
+        words = f"its alert resolves only once the value is {objective_words(kpi.resolve)}"
         yield f"{words}: {'reached' if met else f'not yet, {comparison(kpi.resolve, value, kpi.unit)}'}"
 
 

@@ -107,3 +107,10 @@ def test_it_is_kept_under_a_name_that_is_free() -> None:
 def test_alerts_that_are_not_listed_are_counted() -> None:
     """Alertmanager's `truncatedAlerts` says how many."""
     assert body(unlisted_firing=7, unlisted_ended=2)["truncatedAlerts"] == 9
+
+
+def test_without_an_address_the_links_are_empty() -> None:
+    """As Alertmanager's format has it where nobody said where it is reached."""
+    made = body()
+
+    assert made["externalURL"] == made["alerts"][0]["generatorURL"] == ""
