@@ -8,8 +8,16 @@ from pathlib import Path
 import click
 
 from slo_guard.cli.explain_text import print_explanation
-from slo_guard.cli.recorded import Instant, ending_the_command, format_option, load, print_json, samples_option
-from slo_guard.cli.stored import config_option, load_daemon, named_kpi
+from slo_guard.cli.recorded import (
+    Instant,
+    ending_the_command,
+    format_option,
+    load,
+    load_daemon,
+    print_json,
+    samples_option,
+)
+from slo_guard.cli.stored import config_option, named_kpi
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.domain.explanations import Explanation
 from slo_guard.evaluate.explanation_json import explanation_json

@@ -1,4 +1,4 @@
-"""What the commands on a daemon's store share: its files, its store, and the KPI or sprint that is asked for."""
+"""What the commands on a daemon's store share: the config option, and the KPI or sprint asked for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import NoReturn
 
 import click
 
-from slo_guard.cli.recorded import FINDINGS, UNREADABLE, tell
+from slo_guard.cli.recorded import UNREADABLE, tell
 from slo_guard.clock import iso
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan, Sprint
-from slo_guard.errors import ConfigError
-from slo_guard.loaded import Loaded, load_files
 from slo_guard.validation import nearest
 
 config_option = click.option(
@@ -25,17 +23,6 @@ config_option = click.option(
     metavar="FILE",
     help="The daemon's config file.",
 )
-
-
-def load_daemon(config: Path) -> Loaded:
-    """Read a daemon's config and rules; ends the command with exit code 1 for errors in them, 2 without a file."""
-    try:
-        loaded = load_files(config)
-    except ConfigError as error:
-        tell([str(error)])
-        raise SystemExit(FINDINGS if config.is_file() else UNREADABLE) from None
-    tell(str(finding) for finding in loaded.warnings)
-    return loaded
 
 
 def named_kpi(plan: Plan, name: str, sprint: str | None, now: float) -> KPI:
