@@ -163,6 +163,19 @@ class TestArithmetic:
             "the counter stands at 1; with its resets taken out it gained 3"
         )
 
+    def test_what_came_after_the_verdict_is_not_mixed_into_it(self):
+        """A slow rule's verdict is minutes old: "9 now: 2 more" beside a counter that stands at 12 adds up to nothing."""
+        kpi = a_kpi(measure="increase over sprint", unit="", objective=an_objective("equals", 0))
+        plan, state = a_plan(kpi), EvaluationState.fresh()
+        *seen, newer = numbered(counted([7, 9, 12]))
+        [frame] = evaluate(plan, seen, state, from_unix(T0 + 60)).verdicts
+        state.take_all([newer])
+
+        found = explain(state.tracks[kpi.sprint, kpi.id], frame, T0 + 120, plan.indicators)
+
+        assert found.series[0].arithmetic[0] == "2 is not exactly 0: 2 above"
+        assert (found.at, found.seen_at, found.inputs[0].samples[0].value) == (T0 + 60, T0 + 120, 12.0)
+
     def test_a_quotient_shows_both_sides(self):
         """Metered and billed are two systems; which of them is off is seen in the numbers."""
         kpi = a_kpi(measure="spread_abs", unit="ratio", objective=an_objective("at_most", 0.0025))
