@@ -13,7 +13,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
-from slo_guard.domain.explanations import Explanation, HistoryEntry
+from slo_guard.domain.builtin import BURN_ALARM
+from slo_guard.domain.explanations import Explanation, HistoryEntry, HistoryKind
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.ports import PersistedEvaluation, Store, VerdictChanges, VerdictMemory
 from slo_guard.domain.series import LabelSet, SeriesIndex
@@ -26,6 +27,11 @@ from slo_guard.evaluate.tracks import KpiTrack
 
 MOST_HISTORY = 20
 _ALL = 100_000
+_KINDS: Mapping[AlertKind, HistoryKind] = {
+    AlertKind.BREACH: "breach",
+    AlertKind.RISK: "risk",
+    AlertKind.BURN: "burn",
+}
 
 Key: TypeAlias = tuple[str, str]
 
@@ -124,13 +130,14 @@ def history_of(record: KpiRecord, kpi: KPI, until: float, limit: int = MOST_HIST
     alerts = (
         HistoryEntry(
             at=each.at,
-            kind="breach" if each.key.kind is AlertKind.BREACH else "risk",
+            kind=_KINDS[each.key.kind],
             labels=each.key.labels,
             before=each.from_state.label,
             after=each.to_state.label,
             reason=each.reason,
             value=each.value,
             note=each.note,
+            tier=each.key.tier,
         )
         for each in record.kpi_transitions(*key, until=until, limit=limit)
     )
@@ -177,10 +184,15 @@ def _memory(kpi: KPI, changes: Iterable[VerdictChanges]) -> VerdictMemory | None
 def narrowed(plan: Plan, kpis: Collection[KPI]) -> Plan:
     """Return ``plan`` with ``kpis`` and what they depend on, so that only their readings are read."""
     by_key = {(kpi.sprint, kpi.id): kpi for kpi in plan.kpis}
-    wanted: dict[Key, KPI] = {}
-    for kpi in kpis:
-        needed: KPI | None = kpi
-        while needed is not None and (needed.sprint, needed.id) not in wanted:
-            wanted[needed.sprint, needed.id] = needed
-            needed = by_key.get((needed.sprint, needed.when.kpi)) if needed.when is not None else None
-    return replace(plan, kpis=tuple(kpi for key, kpi in by_key.items() if key in wanted))
+    found: set[Key] = set()
+    wanted = list(kpis)
+    while wanted:
+        kpi = wanted.pop()
+        if (kpi.sprint, kpi.id) in found:
+            continue
+        found.add((kpi.sprint, kpi.id))
+        if kpi.when is not None and (kpi.sprint, kpi.when.kpi) in by_key:
+            wanted.append(by_key[kpi.sprint, kpi.when.kpi])
+        if BURN_ALARM in kpi.indicators:
+            wanted += [each for each in plan.kpis if each.sprint == kpi.sprint and each.error_budget is not None]
+    return replace(plan, kpis=tuple(kpi for key, kpi in by_key.items() if key in found))

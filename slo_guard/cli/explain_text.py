@@ -12,7 +12,7 @@ from slo_guard.domain.calendar import local_text
 from slo_guard.domain.explanations import Explanation, HistoryEntry, InputExplanation, SampleSeen, SeriesExplanation
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState, Verdict
-from slo_guard.evaluate.comparison_words import value_words
+from slo_guard.evaluate.comparison_words import changed_value, changed_words
 from slo_guard.units import format_duration, format_value
 
 VERDICT_STYLES = {
@@ -22,7 +22,6 @@ VERDICT_STYLES = {
     Verdict.NO_DATA: "bold red",
     Verdict.MISSED: "bold red",
 }
-_CHANGES = {"verdict": "verdict", "breach": "alert", "risk": "risk alert"}
 
 
 def print_explanation(explanation: Explanation, now: float) -> None:
@@ -155,9 +154,10 @@ def _history(explanation: Explanation) -> Iterator[tuple[int, Text]]:
 def _changed(entry: HistoryEntry, explanation: Explanation) -> str:
     labels = f"{_labels(entry.labels)}: " if entry.labels else ""
     before = f"{entry.before} -> " if entry.before is not None else ""
-    value = f", {value_words(entry.value, explanation.kpi)}" if entry.value is not None else ""
+    said = changed_value(entry, explanation.kpi)
+    value = f", {said}" if said else ""
     note = f" ({entry.note})" if entry.note else ""
-    what = f"{_CHANGES[entry.kind]} {before}{entry.after}{value}"
+    what = f"{changed_words(entry)} {before}{entry.after}{value}"
     return f"{local_text(entry.at, explanation.sprint.timezone)}  {labels}{what}: {entry.reason.sentence}{note}"
 
 

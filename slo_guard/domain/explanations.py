@@ -14,8 +14,8 @@ from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import Reason, SeriesVerdict, Verdict
 
-HistoryKind: TypeAlias = Literal["verdict", "breach", "risk"]
-"""What changed: a series' verdict, its alert, or the quieter alert about a risk."""
+HistoryKind: TypeAlias = Literal["verdict", "breach", "risk", "burn"]
+"""What changed: a series' verdict, its alert, the quieter one about a risk, or one about a budget that burns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One change of a series: from ``before`` (None: it was not known) to ``after``, and why."""
+    """One change of a series: from ``before`` (None: it was not known) to ``after``, and why.
+
+    ``tier``: which of the burn alerts it was; their ``value`` is a burn rate.
+    """
 
     at: float
     kind: HistoryKind
@@ -90,6 +93,7 @@ class HistoryEntry:
     reason: Reason
     value: float | None = None
     note: str | None = None
+    tier: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from slo_guard.domain.budget_words import budget_words
+from slo_guard.domain.budgets import SeriesBudget
 from slo_guard.domain.kpi import KPI, Combine, Quotient, RatioPair, Reducer
 from slo_guard.domain.readings import FloatArray, IndicatorType
 from slo_guard.domain.verdicts import AlertState, SeriesOutlook, SeriesVerdict, Verdict
@@ -46,6 +48,8 @@ def _steps(track: KpiTrack, row: SeriesVerdict, group: int) -> Iterator[str]:
         if row.outlook is not None:
             yield from _ahead(kpi, row.outlook)
     yield from _enough(kpi, row)
+    if row.budget is not None:
+        yield from _budget(row.budget)
 
 
 def _value(track: KpiTrack, row: SeriesVerdict, group: int) -> Iterator[str]:
@@ -156,6 +160,20 @@ def _ahead(kpi: KPI, outlook: SeriesOutlook) -> Iterator[str]:
             yield f"{words}; within {within} would be at risk"
     if outlook.raw is not None:
         yield f"with the excluded time it would be {format_value(outlook.raw, kpi.unit)}"
+    if outlook.cross is not None and kpi.cross_check is not None:
+        yield f"{kpi.cross_check.indicator}, held against it, says {format_value(outlook.cross, kpi.unit)}"
+
+
+def _budget(budget: SeriesBudget) -> Iterator[str]:
+    """Yield what is left of the error budget, and how fast it goes."""
+    words = budget_words(budget)
+    if words:
+        yield words
+    rates = [f"{format_duration(window)} {rate:.3g}" for window, rate in budget.rates.items() if rate is not None]
+    if rates:
+        yield f"burn rate over the last {', '.join(rates)}; at 1 the budget lasts just as long as its window"
+    for pair in budget.burning:
+        yield f"both windows of {pair.text} burn above {pair.factor:g}"
 
 
 def _enough(kpi: KPI, row: SeriesVerdict) -> Iterator[str]:

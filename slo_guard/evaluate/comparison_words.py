@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slo_guard.domain.explanations import HistoryEntry
 from slo_guard.domain.kpi import KPI, Objective, Op
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.evaluate.formula_words import objective_words
@@ -17,6 +18,19 @@ def value_words(value: float | None, kpi: KPI) -> str:
     if is_bool and value in (0.0, 1.0):
         return "true" if value else "false"
     return format_value(value, kpi.unit)
+
+
+def changed_words(entry: HistoryEntry) -> str:
+    """Return what changed: ``verdict``, ``alert``, ``risk alert``, ``burn alert 1h/5m``."""
+    what = {"verdict": "verdict", "breach": "alert", "risk": "risk alert", "burn": "burn alert"}[entry.kind]
+    return f"{what} {entry.tier}" if entry.tier else what
+
+
+def changed_value(entry: HistoryEntry, kpi: KPI) -> str:
+    """Return the value beside a change, ``""`` where there is none; beside a burn alert it is the burn rate."""
+    if entry.value is None:
+        return ""
+    return f"{entry.value:.3g} times as fast as allowed" if entry.kind == "burn" else value_words(entry.value, kpi)
 
 
 def comparison(objective: Objective, value: float, unit: str | None) -> str:

@@ -8,10 +8,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.alerts import BREACH
 from slo_guard.domain.calendar import local_text
 from slo_guard.domain.explanations import Explanation, Section, SeriesExplanation
-from slo_guard.domain.kpi import NoDataThen, Pace, Severity
+from slo_guard.domain.kpi import BudgetMethod, NoDataThen, Pace, Severity
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, VerdictFrame
 from slo_guard.evaluate.arithmetic import arithmetic
@@ -19,7 +19,7 @@ from slo_guard.evaluate.comparison_words import value_words
 from slo_guard.evaluate.formula_words import formula_words, objective_words, window_words
 from slo_guard.evaluate.input_words import explain_inputs
 from slo_guard.evaluate.tracks import KpiTrack
-from slo_guard.units import format_duration
+from slo_guard.units import RATIO, format_duration, format_value
 
 MOST_SERIES: Final = 20
 
@@ -62,7 +62,7 @@ def explain(
 
 def standing_frame(track: KpiTrack, frame: VerdictFrame) -> VerdictFrame:
     """Return ``frame``, as ``peek`` gives it, with the breach alerts of ``track`` as they stand."""
-    breach = track.alerts[AlertKind.BREACH]
+    breach = track.alerts[BREACH]
     groups = np.array([track.groups.code(labels) for labels in frame.index.label_sets], dtype=np.intp)
     breach.grow(len(track.groups))
     state = breach.state[groups]
@@ -111,6 +111,19 @@ def _times(track: KpiTrack, frame: VerdictFrame) -> Iterator[str]:
         yield f"drift: at risk when the trend of the last {over} crosses the objective within {within}"
 
 
+def _error_budget(track: KpiTrack, _frame: VerdictFrame) -> Iterator[str]:
+    """Yield how much may go wrong, and which burn rates raise an alert."""
+    budget = track.kpi.error_budget
+    if budget is None:
+        return
+    what = "of all time slices" if budget.method is BudgetMethod.TIMESLICES else "of all events"
+    yield f"{format_value(budget.allowed, RATIO)} {what} of {budget.window_text} may be bad"
+    for pair in budget.burn_alerts:
+        if pair.severity is not Severity.NONE:
+            raised = f"raises an alert of severity {pair.severity.value}"
+            yield f"over {pair.text} a burn rate above {pair.factor:g} {raised}"
+
+
 def _missing_data(track: KpiTrack, _frame: VerdictFrame) -> Iterator[str]:
     """Yield what silence means."""
     rule = track.kpi.no_data
@@ -139,6 +152,7 @@ SECTIONS: Sequence[tuple[str, SectionBuilder]] = (
     ("Condition", _condition),
     ("Excluded time", _exclusions),
     ("Alert", _alerting),
+    ("Error budget", _error_budget),
     ("Missing data", _missing_data),
 )
 """What more there is to say of a KPI, in the order of the page: a title, and the lines under it (none: not shown)."""

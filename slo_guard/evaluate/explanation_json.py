@@ -103,4 +103,5 @@ def _entry(entry: HistoryEntry) -> dict[str, Any]:
         "why": entry.reason.sentence,
         "value": entry.value,
         "note": entry.note,
+        "tier": entry.tier or None,
     }

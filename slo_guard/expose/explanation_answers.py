@@ -76,10 +76,13 @@ class SectionAnswer(BaseModel):
 
 
 class ChangeAnswer(BaseModel):
-    """One change of a series' verdict, or of its alert: about a breach, or about a risk."""
+    """One change of a series' verdict, or of an alert: about a breach, a risk, or a budget that burns (in a ``tier``).
+
+    ``value`` is the KPI's, or the burn rate.
+    """
 
     at: str
-    kind: Literal["verdict", "breach", "risk"]
+    kind: Literal["verdict", "breach", "risk", "burn"]
     labels: dict[str, str]
     from_: str | None = Field(alias="from")
     to: str
@@ -87,6 +90,7 @@ class ChangeAnswer(BaseModel):
     why: str
     value: float | None
     note: str | None
+    tier: str | None
 
 
 class ExplanationAnswer(BaseModel):

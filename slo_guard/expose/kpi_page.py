@@ -9,12 +9,10 @@ from slo_guard.domain.explanations import Explanation, HistoryEntry, InputExplan
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState
-from slo_guard.evaluate.comparison_words import value_words
+from slo_guard.evaluate.comparison_words import changed_value, changed_words
 from slo_guard.expose.page_model import Badge, Moment
 from slo_guard.expose.page_view import Calendar, badge, kpi_path, web_link
 from slo_guard.units import format_duration, format_value
-
-_CHANGES = {"verdict": "verdict", "breach": "alert", "risk": "risk alert"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +187,9 @@ def _history(entry: HistoryEntry, kpi: KPI, calendar: Calendar) -> HistoryLine:
     return HistoryLine(
         at=calendar.moment(entry.at),
         labels=entry.labels,
-        what=_CHANGES[entry.kind],
+        what=changed_words(entry),
         before=(entry.before or "").replace("_", " "),
         after=entry.after.replace("_", " "),
-        value="" if entry.value is None else value_words(entry.value, kpi),
+        value=changed_value(entry, kpi),
         why=f"{entry.reason.sentence} ({entry.note})" if entry.note else entry.reason.sentence,
     )

@@ -14,8 +14,10 @@ from slo_guard.clock import from_unix
 from slo_guard.domain.explanations import Explanation
 from slo_guard.domain.kpi import (
     KPI,
+    BurnPair,
     Combine,
     Drift,
+    ErrorBudget,
     Exclusion,
     Matcher,
     MatchOp,
@@ -27,8 +29,11 @@ from slo_guard.domain.kpi import (
     Quotient,
     RatioPair,
     Selection,
+    Severity,
     Single,
     When,
+    Window,
+    WindowKind,
 )
 from slo_guard.domain.readings import IndicatorType, Observation
 from slo_guard.domain.verdicts import Verdict
@@ -420,6 +425,33 @@ class TestPage:
             "a sample older than 10m is stale: that is no_data, and freezes the alert for up to 1h",
         )
         assert set(found) <= {title for title, _ in SECTIONS}
+
+    def test_an_error_budget_says_what_is_left_and_how_fast_it_goes(self):
+        """Half of the budget gone in an hour is another matter than half of it gone in a week."""
+        kpi = a_kpi(
+            measure="ratio over 1h",
+            unit="ratio",
+            objective=an_objective("below", 0.01),
+            error_budget=ErrorBudget(
+                Window(WindowKind.DURATION, 10 * HOUR),
+                "10h",
+                0.01,
+                burn_alerts=(BurnPair(HOUR, 300.0, 2.0, Severity.PAGE, "1h/5m"),),
+            ),
+        )
+        frames = [*counted([0, 20, 40], "part"), *counted([0, 500, 1000], "total")]
+
+        found = explained(kpi, frames, 0, 60, 120)
+
+        sections = {each.title: each.lines for each in found.sections}
+        assert sections["Error budget"] == (
+            "1% of all events of 10h may be bad",
+            "over 1h/5m a burn rate above 2 raises an alert of severity page",
+        )
+        said = found.series[0].arithmetic
+        assert "burn rate over the last 5m 4, 1h 4; at 1 the budget lasts just as long as its window" in said
+        assert "both windows of 1h/5m burn above 2" in said
+        assert any("beyond the error budget" in line for line in said)
 
     def test_explaining_changes_nothing(self):
         """A person who looks must not change what pages."""

@@ -94,6 +94,7 @@ def test_the_answer_is_what_its_model_says() -> None:
             "why": "the value does not meet the objective",
             "value": 1.31,
             "note": None,
+            "tier": None,
         }
     ]
     assert "/api/v1/kpis/{kpi}/explain" in schema["paths"]
