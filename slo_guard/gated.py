@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from slo_guard.domain.builtin import SPRINT_CLOSE
 from slo_guard.domain.gates import Gate, decide_gate
-from slo_guard.domain.kpi import KPI, Plan, Sprint
+from slo_guard.domain.kpi import Plan, Sprint
 from slo_guard.domain.ports import PersistedEvaluation, Store
 from slo_guard.errors import SloGuardError
-from slo_guard.evaluate.closing import restored_frame
+from slo_guard.evaluate import EvaluationState
 from slo_guard.evaluate.gating import ended_item, gate_item, unjudged_item
 from slo_guard.explained import standings
 
@@ -27,7 +26,7 @@ def gate_stored(plan: Plan, store: Store, sprint: Sprint, at: float) -> Gate:
     if persisted.evaluated_at is None:
         raise SloGuardError("the store holds no evaluation yet; run the daemon, and ask again")
     if at >= sprint.end_at and persisted.closed.get(sprint.id) == sprint.end_at:
-        return _as_it_closed(store, sprint, kpis, persisted)
+        return _as_it_closed(replace(plan, kpis=tuple(kpis)), store, sprint, persisted)
     moment = min(at, sprint.end_at)
     now = replace(persisted, closed={}, finals={})
     if moment < persisted.evaluated_at:
@@ -39,15 +38,16 @@ def gate_stored(plan: Plan, store: Store, sprint: Sprint, at: float) -> Gate:
     return decide_gate(sprint, items, moment)
 
 
-def _as_it_closed(store: Store, sprint: Sprint, kpis: Sequence[KPI], persisted: PersistedEvaluation) -> Gate:
+def _as_it_closed(plan: Plan, store: Store, sprint: Sprint, persisted: PersistedEvaluation) -> Gate:
     """Return the go/no-go by the verdicts that were frozen; of what went on after the close, by how it stood then."""
     told = store.kpi_transitions(sprint.id, SPRINT_CLOSE, until=sprint.end_at, limit=1)
     ended = {final.kpi: final for transition in told for final in transition.finals}
+    tracks = EvaluationState.restored(plan, persisted, ()).tracks
     items = []
-    for kpi in kpis:
-        frozen = persisted.finals.get((sprint.id, kpi.id))
+    for kpi in plan.kpis:
+        frozen = tracks[kpi.sprint, kpi.id].final
         if frozen is not None:
-            items.append(gate_item(kpi, sprint, restored_frame(frozen, kpi)))
+            items.append(gate_item(kpi, sprint, frozen))
         elif kpi.id in ended:
             items.append(ended_item(kpi, ended[kpi.id]))
         else:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from slo_guard.expose.answers import AlertStateAnswer, VerdictName
+from slo_guard.expose.answers import AlertStateAnswer
+from slo_guard.expose.final_answers import VerdictName
 
 
 class ExplainedWindowAnswer(BaseModel):
