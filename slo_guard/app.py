@@ -14,11 +14,13 @@ from slo_guard.assembly import Assembly, assembled
 from slo_guard.clock import monotonic, to_unix, utcnow
 from slo_guard.config import Config
 from slo_guard.cycle import EvaluationCycle
+from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.ports import Store
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import SloGuardError, StoreError
 from slo_guard.evaluate import EvaluationState
+from slo_guard.explained import history_of
 from slo_guard.expose.api import create_app
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.server import HttpServer
@@ -82,7 +84,9 @@ class Daemon:
         for warning in loaded.warnings:
             log.warning("config_finding", finding=str(warning))
         self._server = HttpServer(
-            create_app(self._holder, self._own, self.reload, clock=self._now), config.server.host, config.server.port
+            create_app(self._holder, self._own, self.reload, explain=self.explain, clock=self._now),
+            config.server.host,
+            config.server.port,
         )
         self._server.start()
         store = self._store = self._opening(
@@ -124,6 +128,20 @@ class Daemon:
             self._own.reloaded(ok=outcome.ok)
             self._cycle.reload_outcome = outcome
             return outcome
+
+    def explain(self, sprint: str, kpi: str) -> Explanation | Unexplained:
+        """Return why a KPI's verdict is what it is, with the changes that led to it. Never raises."""
+        cycle, store = self._cycle, self._store
+        if cycle is None or store is None:
+            return Unexplained("still starting, or stopping; ask again in a moment")
+        found = cycle.explained(sprint, kpi)
+        if isinstance(found, Unexplained):
+            return found
+        try:
+            return found.with_history(history_of(store, found.kpi, found.seen_at))
+        except StoreError as error:
+            log.warning("history_not_read", kpi=kpi, error=str(error))
+            return found
 
     def stop(self) -> None:
         """Stop within seconds; what was under way is done again after the next start. Idempotent."""

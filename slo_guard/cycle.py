@@ -11,12 +11,14 @@ import structlog
 
 from slo_guard.clock import from_unix, monotonic, to_unix
 from slo_guard.domain.builtin import COLLECTOR_UP
+from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import Route
 from slo_guard.domain.ports import EvaluationRecord, Store
 from slo_guard.domain.verdicts import Verdict, VerdictFrame
 from slo_guard.errors import StoreError
 from slo_guard.evaluate import Evaluation, EvaluationState
+from slo_guard.evaluate.explaining import explain
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.render import KpiRenderer
 from slo_guard.expose.snapshot import ReloadOutcome, Snapshot, SnapshotHolder
@@ -29,6 +31,7 @@ log = structlog.get_logger(__name__)
 Restore: TypeAlias = Callable[[Plan, Iterable[KPI], Iterable[str]], EvaluationState]
 """Gives the state that the store holds for a plan, whose rules departed, and which indicators are awaited."""
 
+_EXPLAIN_SECONDS = 3.0
 _LONGEST_REST_SECONDS = 60.0
 
 
@@ -98,6 +101,21 @@ class EvaluationCycle:
         except Exception as error:  # noqa: BLE001 - told with its traceback; what the store refuses must not stay in the way
             self._lose_state(error, self.awaiting)
         return self._backlog.record is None
+
+    def explained(self, sprint: str, kpi: str) -> Explanation | Unexplained:
+        """Return why a KPI's verdict is what it is, as published; waits for an evaluation for seconds at most."""
+        if not self.lock.acquire(timeout=_EXPLAIN_SECONDS):
+            return Unexplained("an evaluation is under way; ask again in a moment")
+        try:
+            track, frame = self._state.tracks.get((sprint, kpi)), self._frames.get((sprint, kpi))
+            if not self._usable:
+                return Unexplained("the last evaluation failed; the log says why")
+            if track is None or frame is None:
+                return Unexplained("it has not been judged yet; ask again after its first evaluation")
+            seen_at = frame.at if self._state.evaluated_at is None else max(frame.at, self._state.evaluated_at)
+            return explain(track, frame, seen_at, self._plan.indicators)
+        finally:
+            self.lock.release()
 
     def next_after(self, after: float) -> float:
         """Return the first instant (Unix seconds) later than ``after`` at which a cycle is due."""

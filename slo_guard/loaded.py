@@ -13,7 +13,7 @@ from slo_guard.domain.kpi import Plan
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import ConfigError, Finding
 from slo_guard.evaluate import needed_from
-from slo_guard.notify import RECEIVERS
+from slo_guard.notify import RECEIVERS, linked_to
 from slo_guard.rulebook import load_rules
 
 
@@ -35,11 +35,17 @@ def load_files(config_path: Path) -> Loaded:
     )
     if loaded.config is None:
         raise ConfigError(loaded.findings)
-    config = loaded.config
+    config = _with_links(loaded.config)
     rules = load_rules(config.rules, config.indicators)
     if rules.plan is None:
         raise ConfigError((*loaded.findings, *rules.findings))
     return Loaded(config, _with_builtins(rules.plan, config), (*loaded.findings, *rules.findings))
+
+
+def _with_links(config: Config) -> Config:
+    """Return ``config`` with receivers that know where the page is."""
+    receivers = tuple(linked_to(options, config.server.external_url) for options in config.receivers)
+    return replace(config, receivers=receivers)
 
 
 def _with_builtins(plan: Plan, config: Config) -> Plan:
@@ -70,6 +76,9 @@ def past_wanted(specs: Iterable[IndicatorSpec], plan: Plan, now: float) -> float
 
 
 def only_at_start(running: Config, wanted: Config) -> str:
-    """Return the sections that changed and are read at the start only."""
+    """Return the sections that changed and are read at the start only; where links lead is no part of them."""
+    running, wanted = (
+        replace(each, server=each.server.model_copy(update={"external_url": None})) for each in (running, wanted)
+    )
     names = [name for name in ("server", "store", "log") if getattr(running, name) != getattr(wanted, name)]
     return ", ".join(names)

@@ -20,6 +20,8 @@ _COMMANDS = MappingProxyType(
         "check": ("slo_guard.cli.check", "check"),
         "eval": ("slo_guard.cli.eval", "eval_"),
         "backtest": ("slo_guard.cli.backtest", "backtest"),
+        "explain": ("slo_guard.cli.explain", "explain"),
+        "gate": ("slo_guard.cli.gate", "gate"),
         "schema": ("slo_guard.cli.schema", "schema"),
         "sign": ("slo_guard.cli.sign", "sign"),
         "sprint": ("slo_guard.cli.sprint", "sprint"),

@@ -18,7 +18,7 @@ from rich.table import Table
 from slo_guard.domain.kpi import Plan
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.errors import ConfigError, SloGuardError
-from slo_guard.loaded import load_files
+from slo_guard.loaded import Loaded, load_files
 from slo_guard.replay.instants import parse_instant
 from slo_guard.replay.samples import read_samples
 from slo_guard.rulebook import load_rules
@@ -71,18 +71,23 @@ def load_plan(rules: Path | None, config: Path | None) -> Plan:
     """Read rules, or else a config with the rules that it names; ends the command as :func:`load` does."""
     if rules is None:
         assert config is not None
-        try:
-            loaded = load_files(config)
-        except ConfigError as error:
-            tell([str(error)])
-            raise SystemExit(FINDINGS if config.is_file() else UNREADABLE) from None
-        tell(str(finding) for finding in loaded.warnings)
-        return loaded.plan
+        return load_daemon(config).plan
     found = load_rules([rules], None)
     tell(str(finding) for finding in found.findings)
     if found.plan is None:
         raise SystemExit(UNREADABLE if found.unreadable else FINDINGS)
     return found.plan
+
+
+def load_daemon(config: Path) -> Loaded:
+    """Read a daemon's config and rules; ends the command with exit code 1 for errors in them, 2 without a file."""
+    try:
+        loaded = load_files(config)
+    except ConfigError as error:
+        tell([str(error)])
+        raise SystemExit(FINDINGS if config.is_file() else UNREADABLE) from None
+    tell(str(finding) for finding in loaded.warnings)
+    return loaded
 
 
 def load_samples(samples: Path, plan: Plan) -> tuple[StoredObservation, ...]:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.fields import ByteCount, LocalPath, Options, Seconds
+from slo_guard.http_options import HttpUrl
 
 MIN_RETENTION_SECONDS = 3600.0
 
@@ -58,6 +59,9 @@ class ServerSettings(Options):
     )
     port: Annotated[int, BeforeValidator(_port)] = Field(
         default=9469, description="Port to listen on; 0 takes any free one."
+    )
+    external_url: HttpUrl | None = Field(
+        None, description="Where people reach the page; messages link there. Without it they have no such link."
     )
 
 

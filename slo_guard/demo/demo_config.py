@@ -36,7 +36,7 @@ def demo_config(sources_url: str, port: int, *, slack_url_file: str = "slack-url
     return {
         "version": 1,
         "rules": ["rules"],
-        "server": {"host": "127.0.0.1", "port": port},
+        "server": {"host": "127.0.0.1", "port": port} | ({"external_url": f"http://127.0.0.1:{port}/"} if port else {}),
         "store": {"path": "slo-guard.db"},
         "log": {"level": "error"},
         "collector_alert": {"for": f"{WAIT_SECONDS:g}s"},

@@ -22,6 +22,12 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+def local_text(at: float, timezone: str) -> str:
+    """Return an instant as people of a zone read it: ``Mon 6 Jul 2026 17:00 MDT``, seconds only where there are any."""
+    local = datetime.fromtimestamp(round(at), UTC).astimezone(zone_of(timezone))
+    return f"{local:%a} {local.day} {local:%b %Y} {local:{'%H:%M:%S' if local.second else '%H:%M'} %Z}"
+
+
 def day_start(day: date, timezone: ZoneInfo) -> float:
     """Return the first instant of a local day; where clocks skip midnight, the instant at which they do."""
     return datetime(day.year, day.month, day.day, tzinfo=timezone).timestamp()

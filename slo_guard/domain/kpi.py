@@ -336,6 +336,7 @@ class KPI:
     error_budget: ErrorBudget | None = None
     cross_check: Selection | None = None
     interval_seconds: float = 60.0
+    gate: bool = False
     runbook_url: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     place: Place | None = None

@@ -247,6 +247,15 @@ class EvaluationStore(Protocol):
         Of one that came from the sprint before, that is the one by which it was carried over.
         """
 
+    def kpi_transitions(self, sprint: str, kpi: str, *, until: float, limit: int) -> tuple[Transition, ...]:
+        """Return the last ``limit`` transitions of one KPI at or before ``until``, ascending."""
+
+    def verdict_changes(self, sprint: str, kpi: str, *, until: float, limit: int) -> tuple[VerdictChanges, ...]:
+        """Return the last ``limit`` verdict changes of one KPI at or before ``until``, ascending.
+
+        Those beyond the retention are gone. Each is of one evaluation and may be of many series.
+        """
+
 
 class NotificationStore(Protocol):
     """Hop 3 and the deliveries."""

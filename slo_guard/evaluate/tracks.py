@@ -516,6 +516,7 @@ def _same_inputs(one: KPI, other: KPI) -> bool:
             min_coverage=other.min_coverage,
             when=other.when,
             interval_seconds=other.interval_seconds,
+            gate=other.gate,
             runbook_url=other.runbook_url,
             annotations=other.annotations,
             place=other.place,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import orjson
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response
@@ -12,6 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from slo_guard import __version__
 from slo_guard.clock import to_unix, utcnow
+from slo_guard.domain.explanations import Explanation, Unexplained
+from slo_guard.domain.kpi import KPI
+from slo_guard.evaluate.explanation_json import explanation_json
 from slo_guard.expose.answers import (
     AlertsAnswer,
     KpiAnswer,
@@ -21,6 +24,7 @@ from slo_guard.expose.answers import (
     kpi_answer,
     kpis_answer,
 )
+from slo_guard.expose.explanation_answers import ExplanationAnswer
 from slo_guard.expose.final_answers import VerdictName
 from slo_guard.expose.http_guard import SecurityHeaders, answer_errors_as_problems, problem, why_cross_site
 from slo_guard.expose.metrics_page import Part
@@ -32,6 +36,8 @@ _NOT_READY = "no evaluation has finished yet, so no verdict is known"
 _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 _CHUNK_BYTES = 1 << 20
 
+Explain: TypeAlias = Callable[[str, str], Explanation | Unexplained]
+
 Limit = Annotated[int, Query(ge=1, le=10_000, description="at most so many series or alerts, the worst first")]
 
 
@@ -40,10 +46,12 @@ def create_app(
     own: OwnMetrics,
     reload: Callable[[], ReloadOutcome],
     *,
+    explain: Explain = lambda _sprint, _kpi: Unexplained("this server keeps nothing to explain it by"),
     clock: Callable[[], float] = lambda: to_unix(utcnow()),
 ) -> FastAPI:
     """Return the app over ``holder``; ``reload`` reads the files again and may block, ``clock`` gives Unix seconds.
 
+    ``explain`` is given the sprint and id of a KPI of the current snapshot; it may block for seconds, not for longer.
     No route needs a login: bind it to loopback or put it behind what checks who comes.
     """
     page = Page.load()
@@ -57,11 +65,15 @@ def create_app(
         responses={"4XX": {"model": ProblemAnswer}, "5XX": {"model": ProblemAnswer}},
     )
     app.include_router(_operations(holder, own, reload))
-    app.include_router(_api(holder))
+    app.include_router(_api(holder, explain))
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def web_page() -> HTMLResponse:
         return HTMLResponse(page.render(holder.current, clock()))
+
+    @app.api_route("/kpis/{kpi}", methods=["GET", "HEAD"], include_in_schema=False)
+    def kpi_page(kpi: str, sprint: str | None = None) -> HTMLResponse:
+        return HTMLResponse(page.render_kpi(_explained(holder, explain, kpi, sprint), clock()))
 
     answer_errors_as_problems(app)
     app.add_middleware(SecurityHeaders, style_hash=page.style_hash)
@@ -109,14 +121,11 @@ def _operations(holder: SnapshotHolder, own: OwnMetrics, reload: Callable[[], Re
     return router
 
 
-def _api(holder: SnapshotHolder) -> APIRouter:
+def _api(holder: SnapshotHolder, explain: Explain) -> APIRouter:
     router = APIRouter(prefix="/api/v1")
 
     def current() -> Snapshot:
-        snapshot = holder.current
-        if snapshot is None:
-            raise HTTPException(503, _NOT_READY)
-        return snapshot
+        return _current(holder)
 
     # Not "async": an answer of many series is put together in a worker thread, and delays no scrape.
     @router.get("/kpis", response_model=KpisAnswer)
@@ -128,12 +137,13 @@ def _api(holder: SnapshotHolder) -> APIRouter:
     def one_kpi(kpi: str, sprint: str | None = None, limit: Limit = 1000) -> Response:
         """Return one KPI; of several sprints that have it the last that has started, unless ``sprint`` names one."""
         snapshot = current()
-        found = [item for item in snapshot.kpis if item.id == kpi and sprint in (None, item.sprint)]
-        if not found:
-            where = "" if sprint is None else f" in {sprint!r}"
-            raise HTTPException(404, f"no KPI {kpi!r} is guarded{where}; GET /api/v1/kpis lists all")
-        chosen = ([item for item in found if not snapshot.is_upcoming(item.sprint)] or found)[-1]
+        chosen = _chosen(snapshot, kpi, sprint)
         return _json(kpi_answer(chosen, snapshot.frames.get((chosen.sprint, chosen.id)), limit))
+
+    @router.get("/kpis/{kpi}/explain", response_model=ExplanationAnswer)
+    def explained(kpi: str, sprint: str | None = None) -> Response:
+        """Return why a KPI's verdict is what it is: formula, arithmetic, inputs and history."""
+        return _json(explanation_json(_explained(holder, explain, kpi, sprint)))
 
     @router.get("/alerts", response_model=AlertsAnswer)
     def alerts(limit: Limit = 1000) -> Response:
@@ -141,6 +151,30 @@ def _api(holder: SnapshotHolder) -> APIRouter:
         return _json(alerts_answer(current(), limit))
 
     return router
+
+
+def _current(holder: SnapshotHolder) -> Snapshot:
+    snapshot = holder.current
+    if snapshot is None:
+        raise HTTPException(503, _NOT_READY)
+    return snapshot
+
+
+def _chosen(snapshot: Snapshot, kpi: str, sprint: str | None) -> KPI:
+    """Return the KPI that is asked for; of several sprints that have it the last that has started."""
+    found = [item for item in snapshot.kpis if item.id == kpi and sprint in (None, item.sprint)]
+    if not found:
+        where = "" if sprint is None else f" in {sprint!r}"
+        raise HTTPException(404, f"no KPI {kpi!r} is guarded{where}; GET /api/v1/kpis lists all")
+    return ([item for item in found if not snapshot.is_upcoming(item.sprint)] or found)[-1]
+
+
+def _explained(holder: SnapshotHolder, explain: Explain, kpi: str, sprint: str | None) -> Explanation:
+    chosen = _chosen(_current(holder), kpi, sprint)
+    found = explain(chosen.sprint, chosen.id)
+    if isinstance(found, Unexplained):
+        raise HTTPException(503, f"{kpi} cannot be explained now: {found.reason}")
+    return found
 
 
 def _json(answer: dict[str, Any]) -> Response:

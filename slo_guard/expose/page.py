@@ -1,4 +1,4 @@
-"""The web page at ``/``: one template, no JavaScript, everything that comes from outside escaped."""
+"""The web pages, ``/`` and one for each KPI: no JavaScript, and everything that comes from outside is escaped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from slo_guard import __version__
+from slo_guard.domain.explanations import Explanation
+from slo_guard.expose.kpi_page import kpi_page_view
 from slo_guard.expose.page_view import page_view
 from slo_guard.expose.snapshot import Snapshot
 
@@ -23,6 +25,7 @@ class Page:
     def __init__(self, style: str, environment: SandboxedEnvironment) -> None:
         self._style = Markup(style)  # noqa: S704 - our own style sheet, it has nothing from outside in it
         self._template = environment.get_template("page.html")
+        self._kpi_template = environment.get_template("kpi.html")
         digest = hashlib.sha256(style.encode()).digest()
         self.style_hash = f"sha256-{base64.b64encode(digest).decode()}"
         """The hash by which a Content-Security-Policy allows exactly this page's style."""
@@ -47,3 +50,7 @@ class Page:
             version=__version__,
             view=None if snapshot is None else page_view(snapshot, now),
         )
+
+    def render_kpi(self, explanation: Explanation, now: float) -> str:
+        """Return the page of one KPI at ``now`` (Unix seconds)."""
+        return self._kpi_template.render(style=self._style, version=__version__, view=kpi_page_view(explanation, now))

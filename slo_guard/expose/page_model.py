@@ -44,11 +44,12 @@ class KpiView:
     """One KPI; ``badge`` is None before it is first judged, ``more`` counts the series that are not listed.
 
     ``final``: its sprint is over, and this is how it ended, made of what ``seal`` names. ``asides``: what came later,
-    and which of its targets changed.
+    and which of its targets changed. ``explain``: the path of its own page.
     """
 
     anchor: str
     id: str
+    explain: str
     title: str
     badge: Badge | None
     objective: str

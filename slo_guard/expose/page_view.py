@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from slo_guard.clock import from_unix, iso
@@ -47,7 +47,7 @@ _GLYPHS = {
 }
 
 
-class _Calendar:
+class Calendar:
     """Turns instants into moments in one zone, as seen at ``now``."""
 
     def __init__(self, timezone: str, now: float) -> None:
@@ -55,6 +55,7 @@ class _Calendar:
         self.now = now
 
     def moment(self, at: float) -> Moment:
+        """Return an instant as this zone reads it."""
         local, today = from_unix(at).astimezone(self.zone), from_unix(self.now).astimezone(self.zone)
         text = f"{local:%H:%M:%S}" if local.date() == today.date() else f"{local:%a} {local.day} {local:%b %H:%M}"
         return Moment(text, iso(at), format_duration(max(0.0, float(round(self.now - at)))))
@@ -64,8 +65,8 @@ def page_view(snapshot: Snapshot, now: float) -> PageView:
     """Return what the page shows of ``snapshot`` at ``now`` (Unix seconds); instants stand in their sprint's zone."""
     plan = snapshot.plan
     kpis = {(kpi.sprint, kpi.id): kpi for kpi in plan.kpis}
-    calendars = {sprint.id: _Calendar(sprint.timezone, now) for sprint in plan.sprints.values()}
-    general = next(iter(calendars.values()), _Calendar("UTC", now))
+    calendars = {sprint.id: Calendar(sprint.timezone, now) for sprint in plan.sprints.values()}
+    general = next(iter(calendars.values()), Calendar("UTC", now))
     judged = [key for key in kpis if key in snapshot.frames and not snapshot.is_upcoming(key[0])]
     worst = Counter(snapshot.frames[key].worst for key in judged)
     states = Counter(int(alert.state) for alert in snapshot.alerts.values())
@@ -113,7 +114,7 @@ def web_link(url: str | None) -> str | None:
     return url if parts.scheme in ("http", "https") and parts.netloc else None
 
 
-def _lanes(snapshot: Snapshot, calendars: dict[str, _Calendar], general: _Calendar) -> tuple[LaneView, ...]:
+def _lanes(snapshot: Snapshot, calendars: dict[str, Calendar], general: Calendar) -> tuple[LaneView, ...]:
     grouped: dict[tuple[str, str], list[KPI]] = {}
     for kpi in snapshot.kpis:
         grouped.setdefault((kpi.sprint, kpi.lane), []).append(kpi)
@@ -131,6 +132,11 @@ def _lanes(snapshot: Snapshot, calendars: dict[str, _Calendar], general: _Calend
     )
 
 
+def kpi_path(sprint: str, kpi: str) -> str:
+    """Return the path of the page that explains a KPI."""
+    return f"/kpis/{quote(kpi, safe='')}?{urlencode({'sprint': sprint})}"
+
+
 def _anchor(sprint: str, kpi: str) -> str:
     return f"kpi-{sprint}-{kpi}"
 
@@ -140,13 +146,14 @@ def _common_owner(kpis: Sequence[KPI]) -> str:
     return owners.pop() if len(owners) == 1 else ""
 
 
-def _kpi(kpi: KPI, frame: VerdictFrame | None, alerts: Mapping[AlertKey, Alert], calendar: _Calendar) -> KpiView:
+def _kpi(kpi: KPI, frame: VerdictFrame | None, alerts: Mapping[AlertKey, Alert], calendar: Calendar) -> KpiView:
     rows = [] if frame is None else worst_rows(frame, SERIES_SHOWN)
     counts = {} if frame is None else frame.counts()
     restated = restated_lines(frame, lambda at: calendar.moment(at).text, lambda value: _value_words(value, kpi))
     return KpiView(
         anchor=_anchor(kpi.sprint, kpi.id),
         id=kpi.id,
+        explain=kpi_path(kpi.sprint, kpi.id),
         title=kpi.title or kpi.id,
         badge=None if frame is None else badge(frame.worst),
         objective=_objective_judged(kpi, frame),
@@ -170,7 +177,7 @@ def _objective_judged(kpi: KPI, frame: VerdictFrame | None) -> str:
     return frame.seal.objective.replace("_", " ", 1)
 
 
-def _series(row: SeriesVerdict, alerts: Mapping[AlertKey, Alert], calendar: _Calendar) -> SeriesView:
+def _series(row: SeriesVerdict, alerts: Mapping[AlertKey, Alert], calendar: Calendar) -> SeriesView:
     state, since, kind = row.alert_state, row.alert_since, ""
     risk = alerts.get(AlertKey(row.kpi.sprint, row.kpi.id, row.labels, AlertKind.RISK))
     if state is AlertState.INACTIVE and risk is not None:
@@ -195,7 +202,7 @@ def _value_words(value: float | None, kpi: KPI) -> str:
     return format_value(value, kpi.unit)
 
 
-def _alert(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: _Calendar) -> AlertView:
+def _alert(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: Calendar) -> AlertView:
     severity = severity_of(alert, kpi)
     pair = kpi.burn_pair(alert.key.tier) if kpi is not None else None
     value, why = alert.value, alert.reason.sentence
@@ -238,7 +245,7 @@ def _burning(
     return budget.rates.get(pair.long_seconds), reason_text(alert.reason, burn_note(budget, pair))
 
 
-def _source(source: SourceStatus, calendar: _Calendar) -> SourceView:
+def _source(source: SourceStatus, calendar: Calendar) -> SourceView:
     error, success = source.last_error, source.last_success_at
     state = "failing" if source.failing else "ok" if success is not None else "waiting"
     return SourceView(
@@ -251,7 +258,7 @@ def _source(source: SourceStatus, calendar: _Calendar) -> SourceView:
     )
 
 
-def _sprint(sprint: Sprint, calendar: _Calendar, snapshot: Snapshot) -> SprintView:
+def _sprint(sprint: Sprint, calendar: Calendar, snapshot: Snapshot) -> SprintView:
     state = "closed" if snapshot.at >= sprint.end_at else "upcoming" if snapshot.is_upcoming(sprint.id) else ""
     start, end = sprint.start, sprint.end
     year = f" {end.year}"
@@ -266,7 +273,7 @@ def _sprint(sprint: Sprint, calendar: _Calendar, snapshot: Snapshot) -> SprintVi
     )
 
 
-def _days(sprint: Sprint, calendar: _Calendar) -> str:
+def _days(sprint: Sprint, calendar: Calendar) -> str:
     today = from_unix(calendar.now).astimezone(calendar.zone).date()
     if today < sprint.start:
         return f"starts in {_count((sprint.start - today).days)}"

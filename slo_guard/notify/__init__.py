@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from slo_guard.domain.ports import Receiver
 from slo_guard.notify.deliver import Courier, Delivery, DeliveryPolicy, DeliveryStep
-from slo_guard.notify.options import ReceiverOptions, policy_of, route_of
+from slo_guard.notify.options import ReceiverOptions, linked_to, policy_of, route_of
 from slo_guard.notify.plan import plan_notifications
 from slo_guard.notify.slack import SlackOptions, SlackReceiver
 from slo_guard.notify.webhook import WebhookOptions, WebhookReceiver
@@ -39,6 +39,7 @@ __all__ = [
     "DeliveryStep",
     "ReceiverOptions",
     "ReceiverType",
+    "linked_to",
     "plan_notifications",
     "policy_of",
     "route_of",

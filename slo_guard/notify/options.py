@@ -9,7 +9,7 @@ from pydantic import Field
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.notifications import Route
 from slo_guard.fields import Options, Seconds
-from slo_guard.http_options import HttpOptions
+from slo_guard.http_options import HttpOptions, HttpUrl
 from slo_guard.notify.deliver import DeliveryPolicy
 
 _LEASE_MARGIN_SECONDS = 30.0
@@ -46,6 +46,10 @@ class ReceiverOptions(Options):
 class HttpReceiverOptions(ReceiverOptions):
     """Fields of receivers that are reached over HTTP."""
 
+    external_url: Annotated[
+        HttpUrl | None,
+        Field(description="Where its links lead: the address of this slo_guard (default: the server's external_url)."),
+    ] = None
     http: Annotated[HttpOptions, Field(description="Time-outs, TLS, authentication and further headers.")] = (
         HttpOptions()
     )
@@ -54,6 +58,13 @@ class HttpReceiverOptions(ReceiverOptions):
     def longest_send_seconds(self) -> float:
         """The longest that one send can take: two requests, since a refused message may be sent once more, plainer."""
         return 2 * self.http.total_timeout
+
+
+def linked_to(options: ReceiverOptions, external_url: str | None) -> ReceiverOptions:
+    """Return ``options`` with links that lead to ``external_url``, unless they name another address."""
+    if external_url is None or getattr(options, "external_url", external_url) is not None:
+        return options
+    return options.model_copy(update={"external_url": external_url})
 
 
 def route_of(options: ReceiverOptions) -> Route:

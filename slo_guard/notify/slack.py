@@ -86,10 +86,12 @@ class SlackReceiver:
 
     def send(self, notification: Notification) -> None:
         """Post once. Raises ``TransientDeliveryError`` or ``PermanentDeliveryError``."""
-        failure = _failure(self._poster.post(slack_message(notification), notification.key))
+        failure = _failure(self._poster.post(slack_message(notification, self._options.external_url), notification.key))
         if isinstance(failure, PermanentDeliveryError):
             # Better a plain message than none: what is wrong may be the markup.
-            failure = _failure(self._poster.post(plain_message(notification), notification.key))
+            failure = _failure(
+                self._poster.post(plain_message(notification, self._options.external_url), notification.key)
+            )
         if failure is not None:
             raise failure
 

@@ -6,7 +6,7 @@ stands alone: each symbol has its word beside it. Whatever a rule, a label or a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from slack_sdk.models.blocks import ContextBlock, HeaderBlock, MarkdownTextObjec
 from slo_guard.clock import iso
 from slo_guard.domain.alerts import AlertKind
 from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
+from slo_guard.notify.links import kpi_link
 from slo_guard.notify.text import (
     counts,
     cut,
@@ -51,8 +52,8 @@ _FINAL_SYMBOLS = {"missed": "🔴", "no_data": "🔴", "insufficient": "⚪", "a
 _HEADER, _SECTION, _FIELD, _LINE, _URL = 150, 3000, 300, 700, 1000
 
 
-def slack_message(note: Notification) -> dict[str, Any]:
-    """Return the message with its blocks and its fallback text."""
+def slack_message(note: Notification, external_url: str | None = None) -> dict[str, Any]:
+    """Return the message with its blocks and its fallback text; it links to the page at ``external_url``."""
     blocks: list[JsonObject] = [
         HeaderBlock(
             block_id=f"slo_guard:{cut(note.key, 200)}",
@@ -60,17 +61,17 @@ def slack_message(note: Notification) -> dict[str, Any]:
                 text=mrkdwn(f"{_symbol(note)} {headline(note)}: {name_of(note)}", _HEADER), emoji=True
             ),
         ),
-        SectionBlock(fields=[_text(field) for field in _fields(note)]),
+        SectionBlock(fields=[_text(field) for field in _fields(note, kpi_link(external_url, note))]),
         *(SectionBlock(text=_text(text)) for text in _sections([*_lines(note), *_more(note)])),
         ContextBlock(elements=[_text(mrkdwn(f"Why you are told: {why_told(note)}.", _FIELD))]),
     ]
     try:
         return {"text": mrkdwn(_fallback(note), _SECTION), "blocks": [block.to_dict() for block in blocks]}
     except SlackObjectFormationError:
-        return plain_message(note)
+        return plain_message(note, external_url)
 
 
-def plain_message(note: Notification) -> dict[str, Any]:
+def plain_message(note: Notification, external_url: str | None = None) -> dict[str, Any]:
     """Return the message as text alone, for when Slack refuses the blocks."""
     lines = [_fallback(note)]
     if note.reason is NotificationReason.SPRINT_CLOSED:
@@ -80,10 +81,7 @@ def plain_message(note: Notification) -> dict[str, Any]:
         value = value_text(line.value, note.unit, note.objective)
         lines.append(f"{_line_word(note, line)} {where}: {value}, {period(line)}; {why_line(note, line)}")
     text = "\n".join(mrkdwn(line, _LINE // 3) for line in lines)
-    return {
-        "text": text
-        + "".join(f"\n{mrkdwn(extra, _FIELD)}" for extra in (*_more(note), note.runbook_url or "") if extra)
-    }
+    return {"text": text + "".join(f"\n{mrkdwn(extra, _FIELD)}" for extra in _endings(note, external_url))}
 
 
 def mrkdwn(text: str, limit: int) -> str:
@@ -103,9 +101,18 @@ def _fallback(note: Notification) -> str:
     return f"{_symbol(note)} {summary_line(note)}"
 
 
-def _fields(note: Notification) -> list[str]:
+def _endings(note: Notification, external_url: str | None) -> Iterator[str]:
+    """Yield the lines below the series of a plain message."""
+    yield from _more(note)
+    for link in (kpi_link(external_url, note), note.runbook_url):
+        if link:
+            yield link
+
+
+def _fields(note: Notification, page: str | None) -> list[str]:
     if note.reason is NotificationReason.SPRINT_CLOSED:
-        return [f"*Sprint*\n{mrkdwn(note.sprint, _FIELD)}", f"*KPIs*\n{mrkdwn(final_counts(note), _FIELD)}"]
+        ended = [f"*Sprint*\n{mrkdwn(note.sprint, _FIELD)}", f"*KPIs*\n{mrkdwn(final_counts(note), _FIELD)}"]
+        return [*ended, *_linked("Page", _link(page, "see all KPIs"))]
     pairs = [
         ("Objective", objective_text(note)),
         ("KPI", note.kpi),
@@ -116,8 +123,12 @@ def _fields(note: Notification) -> list[str]:
         ("Series", counts(note)),
     ]
     fields = [f"*{name}*\n{mrkdwn(value, _FIELD)}" for name, value in pairs if value]
-    link = _link(note.runbook_url, "open the runbook")
-    return [*fields, f"*Runbook*\n{link}"] if link else fields
+    runbook = _link(note.runbook_url, "open the runbook")
+    return [*fields, *_linked("Runbook", runbook), *_linked("Why", _link(page, "see how it came to that"))]
+
+
+def _linked(name: str, link: str | None) -> list[str]:
+    return [f"*{name}*\n{link}"] if link else []
 
 
 def _lines(note: Notification) -> list[str]:

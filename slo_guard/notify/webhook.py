@@ -16,8 +16,8 @@ from pydantic import Field
 
 from slo_guard.clock import iso
 from slo_guard.domain.notifications import Notification, SeriesLine
-from slo_guard.http_options import HttpUrl
 from slo_guard.notify.http_post import Address, JsonPoster, failure_of
+from slo_guard.notify.links import kpi_link
 from slo_guard.notify.options import HttpReceiverOptions
 from slo_guard.notify.text import headline, name_of, objective_text, sound, value_text, why_line
 
@@ -29,9 +29,6 @@ class WebhookOptions(HttpReceiverOptions):
 
     type: Annotated[Literal["webhook"], Field(description="What kind of receiver this is: webhook.")]
     url: Annotated[Address, Field(description="Where to post; a URL, or {env: NAME} or {file: PATH} if it is secret.")]
-    external_url: Annotated[
-        HttpUrl | None, Field(description="Where people reach this slo_guard; links in the body lead there.")
-    ] = None
 
 
 class WebhookReceiver:
@@ -59,7 +56,10 @@ class WebhookReceiver:
 
 
 def webhook_body(note: Notification, external_url: str = "") -> dict[str, Any]:
-    """Return the body of Alertmanager's webhook, version 4."""
+    """Return the body of Alertmanager's webhook, version 4.
+
+    Its ``externalURL`` is this slo_guard's, and each alert's ``generatorURL`` the page that explains its KPI.
+    """
     alerts = [_alert(note, line, external_url) for line in note.series]
     return {
         "version": "4",
@@ -91,7 +91,7 @@ def _alert(note: Notification, line: SeriesLine, external_url: str) -> dict[str,
         "annotations": _annotations(note, line),
         "startsAt": iso(line.active_at),
         "endsAt": _NOT_ENDED if line.firing or line.ended_at is None else iso(line.ended_at),
-        "generatorURL": external_url,
+        "generatorURL": kpi_link(external_url, note) or "",
         "fingerprint": hashlib.blake2b(json.dumps(sorted(labels.items())).encode(), digest_size=8).hexdigest(),
     }
 

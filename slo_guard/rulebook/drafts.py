@@ -10,11 +10,9 @@ from pydantic import BaseModel
 
 from slo_guard.errors import Finding
 from slo_guard.located_yaml import KeyPath, LocatedYaml
-from slo_guard.rulebook.measures import NOT_SUPPORTED
 from slo_guard.rulebook.models import DefaultFields, KpiFields, KpiName, KpiRule, LaneFile, LaneHeader
 from slo_guard.validation import Problem, checked_parts, leave_out
 
-_LATER_FIELDS = ("gate",)
 _MERGED_BY_KEY = ("no_data", "annotations", "where", "expect")
 # Their scalars are names or quantities: 1.10 stays "1.10", and a label's value 500 is the text "500".
 _AS_WRITTEN = frozenset(
@@ -165,12 +163,8 @@ def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[dict[str
 def _checked_kpi(
     model: type[KpiFields], document: dict[str, Any], named_after: type[BaseModel]
 ) -> tuple[KpiFields | None, list[Problem]]:
-    later = [
-        Problem((name,), f"{name!r} {NOT_SUPPORTED}; remove it", True) for name in document if name in _LATER_FIELDS
-    ]
-    names = {str(problem.path[0]) for problem in later}
-    fields, faults = checked_parts(model, {k: v for k, v in document.items() if k not in names}, named_after)
-    return fields, [*later, *map(_reworded, faults)]
+    fields, faults = checked_parts(model, dict(document), named_after)
+    return fields, [_reworded(fault) for fault in faults]
 
 
 def _prepared(located: LocatedYaml, name: str, value: Any, path: KeyPath) -> Any:

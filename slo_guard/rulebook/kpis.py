@@ -131,6 +131,7 @@ class KpiReader:
             error_budget=error_budget,
             cross_check=cross_check,
             interval_seconds=self.interval_seconds or DEFAULT_INTERVAL_SECONDS,
+            gate=self._gates(is_judged=objective is not None),
             runbook_url=fields.runbook_url,
             annotations=dict(fields.annotations or {}),
             place=Place(draft.located.file, draft.located.position(draft.path).line, draft.located.digest),
@@ -342,6 +343,14 @@ class KpiReader:
         given = self.draft.fields.baseline
         fits_measure = measure.reducer in COUNTS_FROM_BASELINE
         return given.quantity.value if given is not None and fits_measure else None
+
+    def _gates(self, *, is_judged: bool) -> bool:
+        """Whether it is part of the go/no-go; a file's defaults make no gate of what is only tracked."""
+        gates = bool(self.draft.fields.gate)
+        if gates and not is_judged and self.draft.owns("gate") and "objective" not in self.draft.broken:
+            message = "a KPI without objective is never judged, so the gate stays undecided; write an objective as well"
+            self._say(("gate",), message, severity="warning")
+        return gates and (is_judged or self.draft.owns("gate"))
 
     def _min_coverage(self) -> float:
         given = self.draft.fields.min_coverage

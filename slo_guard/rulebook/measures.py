@@ -18,7 +18,6 @@ GAUGE, COUNTER, PERCENTILE, BOOL, EVENT, HISTOGRAM = (
     IndicatorType.EVENT,
     IndicatorType.HISTOGRAM,
 )
-NOT_SUPPORTED = "is not supported by this version"
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)")
 _WRITTEN = (*(reducer.value for reducer in Reducer if reducer is not Reducer.QUANTILE), "median", "p95")
 _NAMED_WINDOWS = tuple(kind.value for kind in WindowKind if kind is not WindowKind.DURATION)

@@ -345,6 +345,7 @@ class KpiFields(Options):
     cross_check: Side | None = Field(
         None, description="Another indicator, measured in the same way: its value and the difference are shown beside."
     )
+    gate: bool | None = Field(None, description="Whether the KPI is part of the sprint's go/no-go (`slo-guard gate`).")
     runbook_url: Url | None = Field(None, description="Where to read what to do about a breach.")
     annotations: dict[IndicatorName, str] | None = Field(
         None, description="Templates (Jinja) for messages: they see labels, value, objective and the KPI's own fields."

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
-from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, VerdictMemory
+from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, VerdictChanges, VerdictMemory
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.errors import StoreConflictError
@@ -189,6 +189,35 @@ def load_firing_transitions(connection: Connection) -> tuple[Transition, ...]:
         moves = _stored(connection, TRANSITIONS.c.sprint == sprint, TRANSITIONS.c.kpi == kpi)
         began += [each for each in moves if each.reason is Reason.CARRIED_OVER and each.key in carried]
     return tuple(sorted(began, key=lambda each: each.seq))
+
+
+def load_kpi_transitions(
+    connection: Connection, sprint: str, kpi: str, until: float, limit: int
+) -> tuple[Transition, ...]:
+    """Return the last ``limit`` transitions of one KPI at or before ``until``, ascending."""
+    ours = (TRANSITIONS.c.sprint == sprint, TRANSITIONS.c.kpi == kpi, TRANSITIONS.c.at <= until)
+    wanted = select(TRANSITIONS.c.document).where(*ours).order_by(TRANSITIONS.c.seq.desc()).limit(limit)
+    return tuple(transition_from(text) for text in reversed(connection.execute(wanted).scalars().all()))
+
+
+def load_verdict_changes(
+    connection: Connection, indexes: SeriesIndexes, sprint: str, kpi: str, until: float, limit: int
+) -> tuple[VerdictChanges, ...]:
+    """Return the last ``limit`` verdict changes of one KPI at or before ``until``, ascending."""
+    changes = VERDICT_CHANGES.c
+    wanted = (
+        select(VERDICT_CHANGES, SERIES_INDEX.c.digest)
+        .join(SERIES_INDEX)
+        .where(changes.sprint == sprint, changes.kpi == kpi, changes.at <= until)
+        .order_by(changes.id.desc())
+        .limit(limit)
+    )
+    found: list[VerdictChanges] = []
+    for row in reversed(connection.execute(wanted).all()):
+        before, after, names, codes, value = unpack_block(row.block)
+        index = indexes.load(connection, row.index_id, row.digest)
+        found.append(VerdictChanges(sprint, kpi, row.at, index, before, after, reason_codes(names, codes), value))
+    return tuple(found)
 
 
 def _stored(connection: Connection, *where: ColumnElement[bool]) -> Iterable[Transition]:

@@ -10,7 +10,14 @@ from sqlalchemy.exc import DBAPIError
 
 from slo_guard.domain.alerts import Transition
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, OutboxRow
-from slo_guard.domain.ports import EvaluationRecord, PersistedEvaluation, PlanRecord, Store, StoredObservation
+from slo_guard.domain.ports import (
+    EvaluationRecord,
+    PersistedEvaluation,
+    PlanRecord,
+    Store,
+    StoredObservation,
+    VerdictChanges,
+)
 from slo_guard.domain.readings import Collection
 from slo_guard.errors import StartError
 from slo_guard.store import compaction, evaluations, outbox, pruning, readings
@@ -158,6 +165,16 @@ class SqlStore:
         """Return for each stored alert that fires the transition by which it fired, ascending."""
         with self._database.read() as connection:
             return evaluations.load_firing_transitions(connection)
+
+    def kpi_transitions(self, sprint: str, kpi: str, *, until: float, limit: int) -> tuple[Transition, ...]:
+        """Return the last ``limit`` transitions of one KPI at or before ``until``, ascending."""
+        with self._database.read() as connection:
+            return evaluations.load_kpi_transitions(connection, sprint, kpi, until, limit)
+
+    def verdict_changes(self, sprint: str, kpi: str, *, until: float, limit: int) -> tuple[VerdictChanges, ...]:
+        """Return the last ``limit`` verdict changes of one KPI at or before ``until``, ascending."""
+        with self._database.read() as connection:
+            return evaluations.load_verdict_changes(connection, self._indexes, sprint, kpi, until, limit)
 
     def transition_cursor(self) -> int:
         """Return the number of the last transition planned (0 at first)."""

@@ -619,6 +619,36 @@ def test_verdict_changes_are_taken_with_first_verdicts_and_missing_values(store:
     assert store.load_evaluation().evaluated_at == 10.0
 
 
+def test_a_kpis_own_changes_are_given_back_the_last_ones_in_order(store: Store) -> None:
+    """How it came to a verdict is read from them, as of now or as of an instant before."""
+
+    def change(kpi: str, at: float) -> VerdictChanges:
+        codes = np.array([-1, 2], dtype=np.int8), np.array([2, 6], dtype=np.int8)
+        reason = np.array([REASON_CODE[Reason.OBJECTIVE_MET], REASON_CODE[Reason.STALE]], dtype=np.int8)
+        return VerdictChanges("sprint-40", kpi, at, TWO_SYSTEMS, *codes, reason, np.array([1.5, np.nan]))
+
+    for place, instant in enumerate((10.0, 20.0, 30.0)):
+        told = (
+            a_transition(2 * place + 1, at=instant, key=a_key("a")),
+            a_transition(2 * place + 2, at=instant, key=a_key("b")),
+        )
+        store.save_evaluation(
+            EvaluationRecord(instant, 1, transitions=told, changes=(change("a", instant), change("b", instant)))
+        )
+
+    found = store.verdict_changes("sprint-40", "a", until=20.0, limit=5)
+    transitions = store.kpi_transitions("sprint-40", "a", until=30.0, limit=2)
+
+    assert [(each.kpi, each.at) for each in found] == [("a", 10.0), ("a", 20.0)]
+    assert found[0].index is TWO_SYSTEMS
+    assert (found[0].before.tolist(), found[0].after.tolist()) == ([-1, 2], [2, 6])
+    assert [REASONS[code] for code in found[0].reason] == [Reason.OBJECTIVE_MET, Reason.STALE]
+    assert found[0].value[0] == 1.5
+    assert np.isnan(found[0].value[1])
+    assert [(each.key.kpi, each.at, each.seq) for each in transitions] == [("a", 20.0, 3), ("a", 30.0, 5)]
+    assert store.verdict_changes("sprint-41", "a", until=99.0, limit=5) == ()
+
+
 def test_cursors_of_evaluations_never_go_back(store: Store) -> None:
     """An instant judged twice or a reading taken in twice would repeat what was told."""
     store.save_evaluation(EvaluationRecord(20.0, 7))

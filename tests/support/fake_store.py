@@ -167,6 +167,18 @@ class FakeStore:
         with self._open():
             return tuple(item for item in self.told if self._began(item))
 
+    def kpi_transitions(self, sprint: str, kpi: str, *, until: float, limit: int) -> tuple[Transition, ...]:
+        """Return the last transitions of one KPI."""
+        with self._open():
+            ours = [each for each in self.told if (each.key.sprint, each.key.kpi) == (sprint, kpi) and each.at <= until]
+            return tuple(ours[-limit:])
+
+    def verdict_changes(self, sprint: str, kpi: str, *, until: float, limit: int) -> tuple[VerdictChanges, ...]:
+        """Return the last verdict changes of one KPI."""
+        with self._open():
+            ours = [each for each in self.changes if (each.sprint, each.kpi) == (sprint, kpi) and each.at <= until]
+            return tuple(ours[-limit:])
+
     def _began(self, item: Transition) -> bool:
         alert = self.alerts.get(item.key)
         if alert is None or alert.state is not AlertState.FIRING or item.to_state is not AlertState.FIRING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from slo_guard.expose.api import create_app
+from slo_guard.expose.api import Explain, create_app
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.server import HttpServer
 from slo_guard.expose.snapshot import ReloadOutcome, Snapshot, SnapshotHolder
@@ -23,11 +23,14 @@ def serving(
     *,
     own: OwnMetrics | None = None,
     reload: Callable[[], ReloadOutcome] = accepted,
+    explain: Explain | None = None,
     now: float = NOW,
 ) -> Iterator[str]:
     """Serve ``shown`` on a free loopback port for the length of the block; yields the base URL."""
     holder = shown if isinstance(shown, SnapshotHolder) else holding(shown)
-    server = HttpServer(create_app(holder, own or OwnMetrics("1.2.3"), reload, clock=lambda: now), port=0)
+    asked = {} if explain is None else {"explain": explain}
+    app = create_app(holder, own or OwnMetrics("1.2.3"), reload, clock=lambda: now, **asked)
+    server = HttpServer(app, port=0)
     server.start()
     try:
         yield server.url

@@ -8,6 +8,7 @@ import pytest
 
 from slo_guard.clock import from_unix
 from slo_guard.cycle import EvaluationCycle
+from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI, Objective, Plan
 from slo_guard.domain.notifications import Route
 from slo_guard.domain.ports import EvaluationRecord, Store
@@ -234,3 +235,47 @@ def test_while_the_clock_is_behind_the_last_evaluation_nothing_is_judged_and_tha
     assert run.metric("slo_guard_evaluations_skipped_total") == 2
     assert events(entries, "evaluations_skipped", "evaluations_go_on") == ["evaluations_skipped", "evaluations_go_on"]
     assert run.verdicts() == ["missed", "missed"]
+
+
+def test_a_kpi_is_explained_as_it_was_published():
+    """Whoever follows the link of a message must not read something else than the page shows."""
+    run = Cycles()
+    run.step(0.5)
+    run.step(9.0)
+
+    found = run.cycle.explained("sprint-40", "first")
+
+    assert isinstance(found, Explanation)
+    assert (found.verdict, found.at, found.seen_at) == (Verdict.MISSED, run.now, run.now)
+    assert found.series[0].arithmetic[0] == "9 is not at most 1.0: 8 above"
+
+
+@pytest.mark.parametrize("kpi", ["first", "unknown"])
+def test_what_has_not_been_judged_yet_is_not_explained(kpi):
+    """An empty explanation would read as: nothing is wrong."""
+    assert Cycles().cycle.explained("sprint-40", kpi) == Unexplained(
+        "it has not been judged yet; ask again after its first evaluation"
+    )
+
+
+def test_after_a_failed_evaluation_nothing_is_explained():
+    """Its buffers hold half of one evaluation, and would explain a verdict that nobody gave."""
+    run = Cycles()
+    run.step(0.5)
+    strike(run.fragile, None)
+    for _ in range(2):
+        run.step(9.0)
+
+    assert run.cycle.explained("sprint-40", "first") == Unexplained("the last evaluation failed; the log says why")
+
+
+def test_an_evaluation_that_takes_long_is_not_waited_for_for_ever(monkeypatch):
+    """A server thread that waits without end is one that answers nobody."""
+    monkeypatch.setattr("slo_guard.cycle._EXPLAIN_SECONDS", 0.01)
+    run = Cycles()
+    run.step(0.5)
+
+    with run.cycle.lock:
+        found = run.cycle.explained("sprint-40", "first")
+
+    assert found == Unexplained("an evaluation is under way; ask again in a moment")

@@ -57,7 +57,7 @@ def test_every_option_reaches_the_config(folder):
         folder,
         version="1",
         store="{path: data/s.db, retention: 14d, max_size: 512MiB}",
-        server="{host: 0.0.0.0, port: 0}",
+        server="{host: 0.0.0.0, port: 0, external_url: https://slo.example/guard}",
         log="{level: debug, format: json}",
         collector_alert="{for: 5m, severity: none}",
     ).config
@@ -68,6 +68,7 @@ def test_every_option_reaches_the_config(folder):
         512 * 2**20,
     )
     assert (config.server.host, config.server.port) == ("0.0.0.0", 0)
+    assert config.server.external_url == "https://slo.example/guard"
     assert (config.log.level, config.log.format) == ("debug", "json")
     assert (config.collector_alert.for_seconds, config.collector_alert.severity) == (300.0, Severity.NONE)
 
@@ -98,6 +99,7 @@ def test_entries_are_validated_by_the_models_of_their_types(folder):
         ({"store": "{max_size: }"}, "store.max_size: write a number such as"),
         ({"store": "sqlite"}, "store: write a mapping with path, retention, max_size"),
         ({"server": "{port: 99999}"}, "server.port: write a port from 1 to 65535, or 0 for any free one"),
+        ({"server": "{external_url: slo.example}"}, "server.external_url: "),
         ({"server": "{prt: 1}"}, "server.prt: unknown field 'prt'; did you mean 'port'?"),
         ({"server": "{prt: [1, 2]}"}, "server.prt: unknown field 'prt'; did you mean 'port'?"),
         ({"log": "{level: warn}"}, "log.level: 'warn' is not known; did you mean 'warning'?"),

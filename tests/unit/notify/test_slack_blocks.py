@@ -209,3 +209,27 @@ def test_a_cut_splits_no_character() -> None:
     assert cut("abcdef", 4) == "abc…"
     assert cut("ab👩\u200d💻xyz", 7) == "ab…"
     assert cut("abe\u0301xyz", 4) == "ab…"
+
+
+@pytest.mark.parametrize("external_url", ["https://slo.example", "https://slo.example/"])
+def test_it_links_to_the_page_that_explains_the_kpi(external_url: str) -> None:
+    """Whoever is woken asks why; the answer is one tap away, also where only text is shown."""
+    message = slack_message(a_notification(), external_url)
+    page = "https://slo.example/kpis/ga_e2e_p95?sprint=sprint-40"
+
+    assert message_problems(message) == []
+    assert f"<{page}|see how it came to that>" in all_texts(message)
+    assert page in plain_message(a_notification(), external_url)["text"]
+
+
+def test_without_an_address_it_links_nowhere() -> None:
+    """A link to a guessed address is worse than none."""
+    assert "/kpis/" not in str(slack_message(a_notification()))
+
+
+@pytest.mark.parametrize("kpi", ["slo_guard_collector_up", "slo_guard_sprint_close"])
+def test_what_is_built_in_links_to_the_page_of_all(kpi: str) -> None:
+    """It has no rule that could be explained."""
+    changes = {"kpi": kpi, "reason": NotificationReason.SPRINT_CLOSED} if "close" in kpi else {"kpi": kpi}
+
+    assert "<https://slo.example/|see" in str(slack_message(a_notification(**changes), "https://slo.example"))

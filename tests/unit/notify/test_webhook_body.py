@@ -25,7 +25,8 @@ def test_a_firing_alert_looks_as_alertmanagers_does() -> None:
 
     [alert] = made["alerts"]
     assert (made["version"], made["status"], made["receiver"]) == ("4", "firing", "sre")
-    assert made["externalURL"] == alert["generatorURL"] == "https://slo.example"
+    assert made["externalURL"] == "https://slo.example"
+    assert alert["generatorURL"] == "https://slo.example/kpis/ga_e2e_p95?sprint=sprint-40"
     assert alert["labels"] == {
         "alertname": "ga_e2e_p95",
         "kpi": "ga_e2e_p95",
@@ -106,3 +107,10 @@ def test_it_is_kept_under_a_name_that_is_free() -> None:
 def test_alerts_that_are_not_listed_are_counted() -> None:
     """Alertmanager's `truncatedAlerts` says how many."""
     assert body(unlisted_firing=7, unlisted_ended=2)["truncatedAlerts"] == 9
+
+
+def test_without_an_address_the_links_are_empty() -> None:
+    """As Alertmanager's format has it where nobody said where it is reached."""
+    made = body()
+
+    assert made["externalURL"] == made["alerts"][0]["generatorURL"] == ""

@@ -136,6 +136,7 @@ error_budget: {window: 30d, burn_alerts: {24h: none, 3d: none}}""",
         lambda kpi: kpi.cross_check,
         Selection("other_seconds", (Matcher("system", MatchOp.EQUAL, "fs"),)),
     ),
+    "gate": ("gate: true", lambda kpi: kpi.gate, True),
     "runbook_url": ("runbook_url: https://r.example/x", lambda kpi: kpi.runbook_url, "https://r.example/x"),
     "annotations": (
         "annotations: {summary: '{{ value }}', code: 500}",
@@ -488,3 +489,22 @@ def test_two_sprints_may_use_the_same_ids(tmp_path):
     plan = load_rules([tmp_path], None).plan
 
     assert [(kpi.sprint, kpi.id) for kpi in plan.kpis] == [("sprint-40", "a"), ("sprint-41", "a")]
+
+
+@pytest.mark.parametrize(
+    ("kpi", "head", "gates", "warned"),
+    [
+        ("indicator: x\nobjective: {at_most: 1}\ngate: true", "", True, False),
+        ("indicator: x\nobjective: {at_most: 1}", "defaults: {gate: true}\n", True, False),
+        ("indicator: x\nobjective: {at_most: 1}\ngate: false", "defaults: {gate: true}\n", False, False),
+        ("indicator: x\ngate: true", "", True, True),
+        ("indicator: x", "defaults: {gate: true}\n", False, False),
+    ],
+)
+def test_a_gate_that_nothing_decides_is_warned_of(tmp_path, kpi, head, gates, warned):
+    """It would hold every release back, and nobody would see why until then."""
+    loaded = load(tmp_path, f"- kpi: guarded\n{indent(kpi, '  ')}", head=head)
+
+    assert loaded.plan is not None
+    assert loaded.plan.kpis[0].gate is gates
+    assert any("so the gate stays undecided" in str(finding) for finding in loaded.findings) is warned

@@ -196,6 +196,19 @@ def test_only_what_cannot_wait_for_the_morning_pages(kpis: dict[str, KPI]) -> No
     assert {kpi.id for kpi in kpis.values() if kpi.due_at is not None} & pages == set()
 
 
+def test_the_gate_is_the_definition_of_done(kpis: dict[str, KPI]) -> None:
+    """The plan's section 4, line by line: what is not in it holds no release back."""
+    assert {kpi.id for kpi in kpis.values() if kpi.gate} == {
+        *("fsv2_decision_signed", "fsv2_blended_sources", "fsv2_fail_safe_validated", "fsv2_uplift_report"),
+        *("xai_m1_flag_enabled", "xai_internal_sessions", "xai_a11y_pass", "xai_opt_out_rate"),
+        *("mpd_pilot_hardening_complete", "mpd_sla_dashboard_live", "mpd_beta_plan_ready"),
+        *("ga_e2e_p95", "ga_complaint_rate", "ga_audits"),
+        *("metering_variance", "metering_exports_on_schedule", "metering_finance_note_filed"),
+        *("tenants_onboarded", "onboarding_evidence_bundles", "onboarding_docs_updated"),
+        *("onboarding_tenant_slos_green", "sev1_incidents", "burn_alarm_minutes", "query_p95_4hop_100k"),
+    }
+
+
 def test_every_kpi_that_can_be_told_of_says_what_and_where_to_read_on(kpis: dict[str, KPI]) -> None:
     """Whoever is woken gets a sentence and a runbook."""
     for kpi in kpis.values():

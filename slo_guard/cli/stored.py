@@ -1,0 +1,65 @@
+"""What the commands on a daemon's store share: the config option, and the KPI or sprint asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from slo_guard.cli.recorded import UNREADABLE, tell
+from slo_guard.clock import iso
+from slo_guard.domain.builtin import COLLECTOR_UP
+from slo_guard.domain.kpi import KPI, Plan, Sprint
+from slo_guard.validation import nearest
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("config/slo-guard.yaml"),
+    show_default=True,
+    metavar="FILE",
+    help="The daemon's config file.",
+)
+
+
+def named_kpi(plan: Plan, name: str, sprint: str | None, now: float) -> KPI:
+    """Return the KPI ``name`` of ``sprint``; without one, of the last sprint that has it and has started at ``now``.
+
+    Ends the command with exit code 2, and the nearest name, where there is none.
+    """
+    kpis = [kpi for kpi in plan.kpis if kpi.id != COLLECTOR_UP]
+    if sprint is not None:
+        named_sprint(plan, sprint)
+        kpis = [kpi for kpi in kpis if kpi.sprint == sprint]
+    found = [kpi for kpi in kpis if kpi.id == name]
+    if not found:
+        where = "" if sprint is None else f" in {sprint}"
+        refuse(f"no KPI is called {name!r}{where}{nearest(name, (kpi.id for kpi in kpis))}")
+    started = [kpi for kpi in found if plan.sprints[kpi.sprint].start_at <= now]
+    return max(started or found, key=lambda kpi: plan.sprints[kpi.sprint].start_at)
+
+
+def named_sprint(plan: Plan, name: str) -> Sprint:
+    """Return the sprint ``name``; ends the command with exit code 2, and the nearest name, where there is none."""
+    if name not in plan.sprints:
+        refuse(f"no sprint is called {name!r}{nearest(name, plan.sprints)}")
+    return plan.sprints[name]
+
+
+def sprint_of(plan: Plan, now: float) -> Sprint:
+    """Return the sprint that runs at ``now``, or the only one; ends the command with exit code 2 without either."""
+    running = [each for each in plan.sprints.values() if each.start_at <= now < each.end_at]
+    chosen: Iterable[Sprint] = running or plan.sprints.values()
+    names = [each.id for each in chosen]
+    if len(names) != 1:
+        refuse(f"{'no' if not running else 'more than one'} sprint runs at {iso(now)}; name one of {', '.join(names)}")
+    return plan.sprints[names[0]]
+
+
+def refuse(message: str) -> NoReturn:
+    """End the command with exit code 2 and one message on standard error."""
+    tell([message])
+    raise SystemExit(UNREADABLE)
