@@ -92,15 +92,26 @@ class Edges:
                     columns[1] = with_entry(columns[1], row, at)
                 self._points[place] = Point(point.at, tuple(columns))
 
+    def standing(self, at: float, row: int) -> float | None:
+        """Return a row's entry in the first column as it stood at ``at``; None where no point says."""
+        place = sum(point.at <= at for point in self._points)
+        if place == 0:
+            return None
+        column = self._points[place - 1].columns[0]
+        return float(column[row]) if row < len(column) else 0.0
+
     def insert(self, at: float, row: int, *entries: float) -> None:
         """Keep a point at ``at`` where a window may begin: as the one before it, with a row's ``entries`` anew."""
-        if self._origin is not None and not self._origin.recurs and at > self._origin.start_of(at):
+        if self._origin is not None and self._points and at > self._origin.start_of(self._points[-1].at):
             return
         place = sum(point.at <= at for point in self._points)
-        if place == 0 or row >= len(self._points[place - 1].columns[0]):
+        if place == 0:
             return
-        before = zip(self._points[place - 1].columns, entries, strict=True)
-        self._points.insert(place, Point(at, tuple(with_entry(column, row, entry) for column, entry in before)))
+        point = self._points[place - 1]
+        fills = (0.0, np.nan) if len(entries) > 1 else (0.0,)
+        wide = [grown(column, row + 1, fill) for column, fill in zip(point.columns, fills, strict=True)]
+        columns = (with_entry(column, row, entry) for column, entry in zip(wide, entries, strict=True))
+        self._points.insert(place, Point(at, tuple(columns)))
 
     def at_start(self, start: float) -> Point | None:
         """Return the last point at or before ``start`` and drop the older ones; None if there is none."""
@@ -369,7 +380,10 @@ class SampleCount:
 
     def take_late(self, at: float, row: int) -> None:
         """Count a sample of one row that comes late, at its own time."""
+        before = self._edges.standing(at, row)
         self._edges.correct(at, at, row, 1.0, 0.0)
+        if before is not None:
+            self._edges.insert(at, row, before + 1.0)
         self._count = with_entry(self._count, row, self._count[row] + 1.0)
 
     def add_run(self, times: FloatArray, present: BoolArray) -> None:

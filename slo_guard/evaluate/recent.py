@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,11 +33,13 @@ class RecentSamples:
 
     def __init__(self) -> None:
         self._frames: list[tuple[float, FloatArray, FloatArray]] = []
+        self._times: deque[float] = deque(maxlen=_FRAMES)
 
     def add(self, at: float, raw: FloatArray, seen_at: FloatArray) -> None:
         """Keep the rows' newest samples and their times after the frame at ``at``; nobody may change them."""
         self._frames.append((at, raw, seen_at))
-        if len(self._frames) > _FRAMES:
+        self._times.append(at)
+        while self._frames[0][0] < self._times[0]:
             del self._frames[0]
 
     def around(self, row: int, at: float) -> Neighbours | None:
@@ -61,8 +64,6 @@ class RecentSamples:
             frame_at, raw, seen_at = self._frames[number]
             if row < len(raw) and not seen_at[row] > at:
                 self._frames[number] = (frame_at, with_entry(raw, row, value), with_entry(seen_at, row, at))
-        if len(self._frames) > _FRAMES:
-            del self._frames[0]
 
     def _samples(self, row: int) -> list[tuple[float, float]]:
         """Return the times and values of a row's samples, ascending."""

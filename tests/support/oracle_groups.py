@@ -200,8 +200,9 @@ def measure_ratio(
         if not fresh:
             missing += _stale_reasons(group, history, span)
         shares += [measures.coverage_of(_seen(kpi, series, span), span) for series in fresh]
-        counts.append(sum(len(measures.inside(series, span)) for series in counted))
-        increases.append(sum(measures.side_increase(series, span) for series in counted))
+        placed = [series.with_late(span.excluded) for series in counted]
+        counts.append(sum(len(measures.inside(series, span)) for series in placed))
+        increases.append(sum(measures.side_increase(series, span) for series in placed))
     if missing:
         return Measured(missing=tuple(missing))
     value = increases[0] / increases[1] if increases[1] else None

@@ -5,14 +5,18 @@ Nothing is cached, pruned or updated in place: what the evaluator keeps in buffe
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from slo_guard.domain.kpi import Matcher, MatchOp
 from slo_guard.domain.readings import CollectionFailure, EventBatch, Evidence, GaugeFrame, Observation, SignOff
 from slo_guard.domain.series import LabelSet
+
+RECALLED_FRAMES = 20
+"""A counter of a ratio recalls its samples of so many frames: what is later than these is left out."""
 
 
 class Sample(NamedTuple):
@@ -48,7 +52,8 @@ class Series:
 
     ``reads_before``: when frames before that had shown that it did not exist; ``silence_before``: how far behind it
     the newest of them was, None where there was none or a collection failed since; ``shown_at_once``: the first
-    frame had a sample of it; ``listed_at``: when it was last seen to be listed; ``gone``: the newest frame lacks it.
+    frame had a sample of it; ``listed_at``: when it was last seen to be listed; ``gone``: the newest frame lacks it;
+    ``late``: samples that came behind newer ones, and not behind more frames than a counter recalls.
     """
 
     labels: LabelSet
@@ -58,6 +63,7 @@ class Series:
     listed_at: float = 0.0
     gone: bool = False
     marks: list[Mark] = field(default_factory=list)
+    late: list[Sample] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -70,6 +76,20 @@ class Series:
         """The newest sample's or event's own time; of a series that never had one, when it was last listed."""
         times = [sample.at for sample in self.samples[-1:]] + [event.at for event in self.events]
         return max(times, default=self.listed_at)
+
+    def with_late(self, excluded: Sequence[tuple[float, float]]) -> Series:
+        """Return the series as a counter's ratio knows it: late samples stand where they belong.
+
+        Between excluded stretches nothing is known of what was gained before one and what after it.
+        """
+        samples = self.samples
+        for late in self.late:
+            before = max((each.counted for each in samples if each.counted <= late.at), default=-math.inf)
+            after = min((each.counted for each in samples if each.counted > late.at), default=None)
+            apart = any(after is not None and start < after and before < stop for start, stop in excluded)
+            if after is not None and before != late.at and not apart:
+                samples = sorted([*samples, late], key=lambda each: each.counted)
+        return replace(self, marks=[Mark(0, each.counted, each) for each in samples])
 
     def born(self, within: float) -> bool:
         """Whether it began with a sample beside a source that had answered, not over ``within`` earlier."""
@@ -136,6 +156,8 @@ def _tell(
         series.listed_at, series.gone = seen_at, False
         if value is not None and (not series.samples or series.newest_at < frame.at):
             series.marks.append(blank._replace(sample=Sample(blank.counted, value, frame.at)))
+        elif value is not None and series.newest_at > frame.at and reads[-RECALLED_FRAMES:][0] <= frame.at:
+            series.late.append(Sample(frame.at, value, frame.at))
     for labels, series in known.items():
         if labels not in values and not frame.increment:
             series.gone = True
