@@ -53,11 +53,13 @@ class TrailingSums:
         ``since``: the times of the rows' samples before, NaN where there is none.
         """
         self._make_rows(len(gained))
-        for stale_at in self._stale(at, gained, since):
-            rows = (since + self._fresh_for == stale_at) & (gained != 0)
-            first = self._point_at(stale_at)
+        for fresh_until in self._stale(at, gained, since):
+            rows = (since + self._fresh_for == fresh_until) & (gained != 0)
+            # A window that begins while the sample before is fresh counts from it, and so counts all of this.
+            stale_from = float(np.nextafter(fresh_until, np.inf))
+            first = self._point_at(stale_from)
             self._sums[first : self._count, : len(gained)][:, rows] += gained[rows]
-            self.changed_from = min(self.changed_from, stale_at)
+            self.changed_from = min(self.changed_from, stale_from)
         self._last = self._last + gained
         self._append(at, self._last)
 
