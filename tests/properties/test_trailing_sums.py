@@ -213,9 +213,9 @@ def test_sums_of_events_are_those_of_a_plain_list(batches, keep, copies):
     group_of = np.array([0, 1, 0, 2])
     for number, batch in enumerate(batches):
         # Many alike, so that what is old is dropped.
-        batch = [(row, number * 900.0 + at, value) for row, at, value in batch for _ in range(copies)]
-        plain += batch
-        rows, at, values = (np.array([each[place] for each in batch]) for place in range(3))
+        events = [(row, number * 900.0 + at, value) for row, at, value in batch for _ in range(copies)]
+        plain += events
+        rows, at, values = (np.array([each[place] for each in events]) for place in range(3))
         buffer.add(rows.astype(np.int64), at.astype(float), values.astype(float))
         now = number * 900.0 + 3600.0
         buffer.measured(_SUM, now - 60.0, now, group_of, 3)
