@@ -294,12 +294,9 @@ class Counter:
         if self._origin is not None and around.before_at <= self._first_of < at:
             self._first_inside = with_entry(self._first_inside, row, total_then)
         if self.trailing is not None:
-            times = (around.before_at, at, around.after_at)
-            if around.before is not None or born:
-                gains = (within, to_next, to_next - after)
-            else:
-                gains = (0.0, to_next, 0.0)
-            self.trailing.correct(row, times, gains)
+            counted_before = around.before is not None or born
+            gains = (within, to_next, to_next - after) if counted_before else (0.0, to_next, 0.0)
+            self.trailing.correct(row, (around.before_at, at, around.after_at), gains)
         if born:
             self._born_at = with_entry(self._born_at, row, at)
         self._recent.take(row, at, value)
