@@ -97,9 +97,10 @@ class Edges:
         if self._origin is not None and not self._origin.recurs and at > self._origin.start_of(at):
             return
         place = sum(point.at <= at for point in self._points)
-        if place == 0 or row >= len(self._points[place - 1].columns[0]):
+        if place == 0:
             return
-        before = zip(self._points[place - 1].columns, entries, strict=True)
+        # A row may be newer than that point: its first sample comes behind a later one.
+        before = zip((grown(column, row + 1) for column in self._points[place - 1].columns), entries, strict=True)
         self._points.insert(place, Point(at, tuple(with_entry(column, row, entry) for column, entry in before)))
 
     def at_start(self, start: float) -> Point | None:
