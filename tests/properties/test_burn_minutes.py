@@ -7,6 +7,7 @@ not answer. ``SLO_GUARD_SEED`` repeats a run, ``SLO_GUARD_EXAMPLES`` makes it lo
 from __future__ import annotations
 
 import os
+import re
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from slo_guard.domain.kpi import KPI, Plan, Severity
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.evaluate import Evaluation
 from slo_guard.evaluate.tracks import longest_wait_seconds
+from slo_guard.expose.render import KpiRenderer
 from slo_guard.store import open_store
 from tests.support.burning import T0, Hours, burning_hours, instants, lived
 from tests.support.seeds import SEED, announce_seed
@@ -99,6 +101,11 @@ def test_burn_minutes_are_the_plain_union_of_what_evaluations_saw(hours: Hours, 
             said = f"at +{now - T0:g}, stopped after {sorted(stops)}, {[(at - T0, s) for at, s in plain.seen]}"
             sounded, watched = (plain.seconds(now, alarm=alarm) for alarm in (True, False))
             assert evaluation.burn_alarm_seconds["sprint-40"] == pytest.approx(sounded, abs=1e-6), said
+            page = KpiRenderer().render((), {}, (), evaluation.burn_alarm_seconds).decode()
+            [shown] = re.findall(
+                r'^slo_guard_burn_alarm_seconds_total\{sprint="sprint-40"\} (\S+)$', page, re.MULTILINE
+            )
+            assert float(shown) == pytest.approx(sounded, abs=1e-6), said
             for frame in (each for each in evaluation.verdicts if each.kpi.id == "burn_minutes"):
                 row = frame.row(0)
                 if row.verdict is not Verdict.NO_DATA and now > sprint.start_at and plain.seen:
