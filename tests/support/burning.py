@@ -83,7 +83,9 @@ class Hours:
 
 
 @st.composite
-def burning_hours(draw: st.DrawFn, *, of: IndicatorType | None = None, silences: bool = True) -> Hours:
+def burning_hours(
+    draw: st.DrawFn, *, of: IndicatorType | None = None, silences: bool = True, late: bool = True
+) -> Hours:
     """Draw ratios with error budgets over the same indicators, and the KPI of how long their alarms have sounded."""
     type_ = of or draw(st.sampled_from([IndicatorType.COUNTER, IndicatorType.EVENT]))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -95,7 +97,7 @@ def burning_hours(draw: st.DrawFn, *, of: IndicatorType | None = None, silences:
     names = sorted({name for kpi in kpis for name in kpi.indicators})
     observations: list[Observation] = []
     for number in sorted({name[-1] for name in names}):
-        observations += _observed(f"bad_{number}", f"total_{number}", type_, ticks, random)
+        observations += _observed(f"bad_{number}", f"total_{number}", type_, ticks, random, late=late)
     plan = a_plan(*kpis, alarm_kpi(), sprint=sprint)
     step = draw(st.sampled_from([30.0, 30.0, 60.0]))
     evaluations = sorted({step * np.ceil(at / step) + late for at in ticks for late in (0.0, step)})
@@ -140,7 +142,7 @@ def _kpis(draw: st.DrawFn, name: str, number: int, type_: IndicatorType) -> KPI:
 
 
 def _observed(
-    bad: str, total: str, type_: IndicatorType, ticks: np.ndarray, random: np.random.Generator
+    bad: str, total: str, type_: IndicatorType, ticks: np.ndarray, random: np.random.Generator, *, late: bool
 ) -> Iterator[Observation]:
     """Yield what a collector brings of both sides: they share their times, their series and their failures."""
     sums = np.zeros((2, len(SERIES)))
@@ -154,7 +156,7 @@ def _observed(
             continue
         events = random.integers(0, 8, len(SERIES))
         failed = random.binomial(events, share)
-        at = seen_at - float(random.choice([0.0, 0.0, 0.0, 1.0, 45.0, 130.0]))
+        at = seen_at - float(random.choice([0.0, 0.0, 0.0, 1.0, 45.0, 130.0] if late else [0.0]))
         if type_ is IndicatorType.EVENT:
             for name, numbers in ((bad, failed), (total, events)):
                 found = [
