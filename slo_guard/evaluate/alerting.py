@@ -195,12 +195,11 @@ def condition_of(
 
 def burn_condition(kpi: KPI, verdict: CodeArray, burning: BoolArray, *, unknown: BoolArray | None = None) -> Condition:
     """Return what drives the burn alerts of one tier: while data is missing nobody knows whether it still burns."""
-    frozen = np.zeros(len(verdict), dtype=bool)
-    if kpi.no_data.then is not NoDataThen.OK:
-        frozen = verdict == Verdict.NO_DATA
+    no_data = verdict == Verdict.NO_DATA
+    frozen = np.zeros(len(verdict), dtype=bool) if kpi.no_data.then is NoDataThen.OK else no_data
     if unknown is not None:
         frozen = frozen | unknown
-    return Condition(burning & ~frozen, np.zeros(len(verdict), dtype=bool), frozen)
+    return Condition(burning & ~no_data & ~frozen, np.zeros(len(verdict), dtype=bool), frozen)
 
 
 def _condition(

@@ -40,9 +40,14 @@ class BurnAlarm:
         self._index = burn_alarm_index(sprint.id)
 
     def seconds(self, now: float) -> float:
-        """Return for how long it has sounded within the sprint, up to ``now``; seconds."""
-        value = self.track.peek(now).value
-        return float(np.nan_to_num(value).sum())
+        """Return for how long it has sounded within the sprint, up to ``now``; seconds.
+
+        It only grows: while nobody sees anything the verdict has no value, but what has sounded has sounded.
+        """
+        sounded, groups = self.track.inputs[0].true_time, len(self.track.groups)
+        if sounded is None or now <= self.sprint.start_at:
+            return 0.0
+        return float(sounded.within(self.sprint.start_at, min(now, self.sprint.end_at), groups).sum())
 
     def takes(self, reading: Reading) -> bool:
         """Whether a stored reading is of this alarm, and later than what has been taken in."""

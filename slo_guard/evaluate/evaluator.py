@@ -16,7 +16,7 @@ from slo_guard.domain.ports import EvaluationRecord, StoredObservation, VerdictC
 from slo_guard.domain.readings import Reading
 from slo_guard.domain.rule_changes import RuleLog
 from slo_guard.domain.sprints import is_succeeded
-from slo_guard.domain.verdicts import REASON_CODE, Reason, Restatement, Verdict, VerdictFrame
+from slo_guard.domain.verdicts import Reason, Restatement, VerdictFrame
 from slo_guard.evaluate.closing import end_alerts, final_frame, final_verdict, hand_over, kept_frame
 from slo_guard.evaluate.conditions import Conditions
 from slo_guard.evaluate.ledger import Ledger, kpi_of
@@ -140,7 +140,9 @@ class _Run:
         """Take in whether burn alarms sound at ``at`` (of one sprint, or of all), once their KPIs were judged."""
         for alarm in self._state.burn_alarms.values():
             name = alarm.sprint.id
-            if sprint not in (None, name) or at > alarm.sprint.end_at or (name, at) in self._sounded:
+            if sprint not in (None, name) or not alarm.sprint.start_at <= at <= alarm.sprint.end_at:
+                continue
+            if (name, at) in self._sounded:
                 continue
             if sprint is None and not any((kpi.sprint, kpi.id) in self._frames for kpi in alarm.kpis):
                 continue
@@ -224,8 +226,7 @@ class _Run:
         breach = track.alerts[BREACH]
         state = breach.state[judged.groups]
         since = np.where(state > 0, breach.active_at[judged.groups], np.nan)
-        unseen = (judged.frame.verdict == Verdict.NO_DATA) | (judged.frame.reason == _CONDITION_UNKNOWN)
-        track.burn_seen = not bool(unseen.any())
+        track.note_seen(judged.frame)
         self._show(self._with_targets(track, replace(judged.frame, alert_state=state, alert_since=since)))
         track.evaluated_at = at
         self._evaluated.append((kpi.sprint, kpi.id))
@@ -252,6 +253,3 @@ class _Run:
             return True
         alarm = self._state.burn_alarms.get(kpi.sprint) if BURN_ALARM in kpi.indicators else None
         return alarm is not None and any(self._awaits(each) for each in alarm.kpis)
-
-
-_CONDITION_UNKNOWN = REASON_CODE[Reason.CONDITION_UNKNOWN]

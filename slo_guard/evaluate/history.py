@@ -107,11 +107,10 @@ class Edges:
         place = sum(point.at <= at for point in self._points)
         if place == 0:
             return
-        point = self._points[place - 1]
-        fills = (0.0, np.nan) if len(entries) > 1 else (0.0,)
-        wide = [grown(column, row + 1, fill) for column, fill in zip(point.columns, fills, strict=True)]
-        columns = (with_entry(column, row, entry) for column, entry in zip(wide, entries, strict=True))
-        self._points.insert(place, Point(at, tuple(columns)))
+        # A row may be newer than that point: its first sample comes behind a later one.
+        fill = np.nan if len(entries) > 1 else 0.0
+        before = zip((grown(column, row + 1, fill) for column in self._points[place - 1].columns), entries, strict=True)
+        self._points.insert(place, Point(at, tuple(with_entry(column, row, entry) for column, entry in before)))
 
     def at_start(self, start: float) -> Point | None:
         """Return the last point at or before ``start`` and drop the older ones; None if there is none."""
@@ -305,8 +304,9 @@ class Counter:
         if self._origin is not None and around.before_at <= self._first_of < at:
             self._first_inside = with_entry(self._first_inside, row, total_then)
         if self.trailing is not None:
-            counts_from_zero = around.before is not None or born
-            self.trailing.correct(at, row, around.after_at, *((within, after) if counts_from_zero else (0.0, to_next)))
+            counted_before = around.before is not None or born
+            gains = (within, to_next, to_next - after) if counted_before else (0.0, to_next, 0.0)
+            self.trailing.correct(row, (around.before_at, at, around.after_at), gains)
         if born:
             self._born_at = with_entry(self._born_at, row, at)
         self._recent.take(row, at, value)

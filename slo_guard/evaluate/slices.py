@@ -36,12 +36,12 @@ class SliceTally:
             return
         self._make_groups(groups)
         last = int(np.floor(now / self._slice + 1e-9))
-        if not self._ends:
-            self._first = int(np.floor(first_known / self._slice))
+        first = self._slice_of(first_known)
+        if not self._ends or first < self._first:
+            self._first = first
             self._ends = 1  # nothing up to the start of the first slice
         if np.isfinite(changed_from):
-            intact = int(np.floor(changed_from / self._slice)) - self._first + 1
-            self._ends = max(1, min(self._ends, intact))
+            self._ends = max(1, min(self._ends, self._slice_of(changed_from) - self._first + 1))
         while self._first + self._ends <= last:
             numbers = np.arange(self._first + self._ends, min(last, self._first + self._ends + _AT_ONCE - 1) + 1)
             ends = numbers.astype(np.float64) * self._slice
@@ -59,6 +59,10 @@ class SliceTally:
             self._bad[newest, :groups] - self._bad[places, :groups],
             self._total[newest, :groups] - self._total[places, :groups],
         )
+
+    def _slice_of(self, at: float) -> int:
+        """Return the number of the slice that holds an instant: on a boundary that is the one that ends there."""
+        return int(np.ceil(at / self._slice)) - 1
 
     def _append(self, bad: FloatArray, total: FloatArray) -> None:
         with_data = total > 0

@@ -222,7 +222,9 @@ def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = Non
         if may_sound(kpi):
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         if kpi.error_budget is not None:
-            starts.append(at - budget_reach_seconds(kpi, plan.sprints[kpi.sprint]) - LONGEST_CELL_SECONDS - slack)
+            # Where a long window begins is moved back to the boundary of a cell, or of a slice.
+            cell = max(LONGEST_CELL_SECONDS, kpi.error_budget.slice_seconds)
+            starts.append(at - budget_reach_seconds(kpi, plan.sprints[kpi.sprint]) - cell - slack)
         if kpi.pace is not None:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         if kpi.type is IndicatorType.EVENT:

@@ -182,6 +182,10 @@ class KpiTrack:
         """Whether it was judged in its sprint at any time."""
         return self.evaluated_at is not None and self.evaluated_at >= self.sprint.start_at
 
+    def note_seen(self, frame: VerdictFrame) -> None:
+        """Note whether what was judged could tell whether the error budget burns."""
+        self.burn_seen = _tells_whether_it_burns(frame.verdict, frame.reason)
+
     def was_seen(self, now: float) -> bool:
         """Whether the last evaluation, not long before ``now``, could tell whether its error budget burns."""
         last = self.evaluated_at
@@ -195,6 +199,7 @@ class KpiTrack:
             self._grow()
             self._verdict[codes], self._reason[codes], self._since[codes] = memory.verdict, memory.reason, memory.since
             self._late[codes] = memory.late
+            self.burn_seen = _tells_whether_it_burns(memory.verdict, memory.reason)
         for key, alert in alerts.items():
             self.adopt(key, alert, evaluated_at or alert.active_at)
 
@@ -452,6 +457,11 @@ _OBSERVED_INTERVALS = 1.5
 def longest_wait_seconds(kpi: KPI) -> float:
     """Return the longest time between two evaluations that counts as observed: a slow rule is not an outage."""
     return max(kpi.no_data.after_seconds, _OBSERVED_INTERVALS * kpi.interval_seconds)
+
+
+def _tells_whether_it_burns(verdict: CodeArray, reason: CodeArray) -> bool:
+    unseen = (verdict == Verdict.NO_DATA) | (reason == REASON_CODE[Reason.CONDITION_UNKNOWN])
+    return not bool(unseen.any())
 
 
 def _sampled_at(reading: Reading) -> float:

@@ -53,11 +53,12 @@ class TrailingSums:
         ``since``: the times of the rows' samples before, NaN where there is none.
         """
         self._make_rows(len(gained))
-        for stale_at in self._stale(at, gained, since):
-            rows = (since + self._fresh_for == stale_at) & (gained != 0)
-            first = self._point_at(stale_at)
+        for silent_since in self._silent_since(at, gained, since):
+            rows = (since == silent_since) & (gained != 0)
+            stale_from = self._counts_from(silent_since, at)
+            first = self._point_at(stale_from)
             self._sums[first : self._count, : len(gained)][:, rows] += gained[rows]
-            self.changed_from = min(self.changed_from, stale_at)
+            self.changed_from = min(self.changed_from, stale_from)
         self._last = self._last + gained
         self._append(at, self._last)
 
@@ -73,13 +74,17 @@ class TrailingSums:
                 self.add(float(times[gap]), gained[gap], before)
             begin = gap + 1
 
-    def correct(self, at: float, row: int, until: float, within: float, after: float) -> None:
-        """Take in late what one row gained: ``within`` from ``at`` on, and ``after`` more from ``until`` on."""
-        first, following = self._point_at(at), self._point_at(until)
-        self._sums[first : self._count, row] += within
-        self._sums[following : self._count, row] += after
-        self._last[row] += within + after
-        self.changed_from = min(self.changed_from, at)
+    def correct(self, row: int, times: tuple[float, float, float], gains: tuple[float, float, float]) -> None:
+        """Take in a sample of one row that came late, between two that were there.
+
+        ``times``: of the sample before it (-inf: there is none), its own, and of the one after it; ``gains``: from the
+        first to the second, from there to the third, and what had been counted from the first to the third.
+        """
+        before_at, at, after_at = times
+        within, to_next, whole = gains
+        self._add_at(self._counts_from(before_at, at), row, within)
+        self._add_at(self._counts_from(at, after_at), row, to_next)
+        self._add_at(self._counts_from(before_at, after_at), row, -whole)
 
     def gained(self, starts: FloatArray, ends: FloatArray | None = None) -> FloatArray:
         """Return what each row gained in (start, end], shape (starts, rows); ``ends`` None: up to the last instant."""
@@ -99,9 +104,24 @@ class TrailingSums:
             found = np.where((places < 0)[:, None], 0.0, found)
         return found
 
-    def _stale(self, at: float, gained: FloatArray, since: FloatArray) -> list[float]:
+    def _silent_since(self, at: float, gained: FloatArray, since: FloatArray) -> list[float]:
         silent: BoolArray = (at - since > self._fresh_for) & (gained != 0)
-        return np.unique(since[silent] + self._fresh_for).tolist() if silent.any() else []
+        return np.unique(since[silent]).tolist() if silent.any() else []
+
+    def _counts_from(self, since: float, at: float) -> float:
+        """Return from where on a gain counts, from a sample to the next: after a silence from where it was stale.
+
+        A window that begins while the sample before is fresh counts from it, and so counts all of the gain.
+        """
+        silent = since > -np.inf and at - since > self._fresh_for
+        return min(at, float(np.nextafter(since + self._fresh_for, np.inf))) if silent else at
+
+    def _add_at(self, at: float, row: int, gain: float) -> None:
+        if gain:
+            first = self._point_at(at)
+            self._sums[first : self._count, row] += gain
+            self._last[row] += gain
+            self.changed_from = min(self.changed_from, at)
 
     def _append(self, at: float, sums: FloatArray) -> None:
         self.changed_from = min(self.changed_from, at)

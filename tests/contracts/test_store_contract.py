@@ -659,6 +659,20 @@ def test_cursors_of_evaluations_never_go_back(store: Store) -> None:
     assert (state.evaluated_at, state.reading_cursor) == (20.0, 7)
 
 
+@pytest.mark.parametrize("clock_ahead", [0.0, 50.0])
+def test_what_an_evaluation_read_of_itself_stands_behind_all_readings_so_far(store: Store, clock_ahead: float) -> None:
+    """A restart rebuilds burn alarms from it; by its number, or its time, before another it might never be read."""
+    own = Reading("slo_guard_burn_alarm_seconds", "slo_guard", 20.0, a_gauge(1.0, 0.0, at=20.0))
+    store.save_collection(a_collection(a_gauge()), at(20.0 + clock_ahead))
+
+    store.save_evaluation(EvaluationRecord(20.0, ids(store)[-1], own_readings=(own,)))
+    store.save_collection(a_collection(a_gauge()), at(30.0))
+
+    assert len(set(ids(store))) == 3
+    assert ids(store) == sorted(ids(store))
+    assert seen(store) == [20.0 + clock_ahead, 20.0 + clock_ahead, max(30.0, 20.0 + clock_ahead)]
+
+
 # --- hop 3 and deliveries ---
 
 

@@ -133,10 +133,11 @@ class FakeStore:
             self.restatements |= {(item.sprint, item.kpi): item for item in record.restatements}
             self.rules = self.rules.joined(record.rules)
             if record.own_readings:
-                self._seen_at = max(self._seen_at, record.at)
-                own = [replace(item, seen_at=self._seen_at) for item in record.own_readings]
-                self.stored += [StoredObservation(self._last_id + place, item) for place, item in enumerate(own, 1)]
+                seen_at = max(record.at, self._seen_at)
+                own: list[Observation] = [replace(item, seen_at=seen_at) for item in record.own_readings]
+                self.stored += [StoredObservation(self._last_id + n, item) for n, item in enumerate(own, start=1)]
                 self._last_id += len(own)
+                self._seen_at = seen_at
             self._last_seq += len(numbers)
             self._evaluated_at = max(self._evaluated_at, record.at)
             self._reading_cursor = max(self._reading_cursor, record.reading_cursor)

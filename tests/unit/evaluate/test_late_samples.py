@@ -81,3 +81,16 @@ def test_a_sample_from_before_what_is_remembered_is_left_out():
     made = fed([(0, number) for number in range(40)], None)
 
     assert not made.take_late(90.0, 0, 1.5)
+
+
+def test_a_series_whose_first_sample_comes_late_counts_from_it():
+    """A series that appears after a silence counts from its first sample, whichever of the first two arrives first."""
+    made = counter()
+    made.add(0.0, np.array([1.0]))
+    made.add(60.0, np.array([2.0, 30.0]))
+
+    assert made.take_late(30.0, 1, 10.0)
+
+    increase, _ = made.increase(-10.0, FRESH_FOR, from_first=True)
+    assert increase.tolist() == [1.0, 20.0]
+    assert made.trailing.gained(np.array([-10.0]))[0].tolist() == [1.0, 20.0]

@@ -1,0 +1,50 @@
+"""How far back readings are needed so that a restart gives an error budget what it had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from slo_guard.clock import from_unix
+from slo_guard.domain.kpi import BudgetMethod, ErrorBudget, NoData, Window, WindowKind
+from slo_guard.domain.ports import PersistedEvaluation
+from slo_guard.evaluate import EvaluationState, evaluate, needed_from
+from tests.support.builders import SPRINT_START, a_frame, a_kpi, a_plan, an_objective, numbered
+
+T0 = SPRINT_START
+HOUR, DAY = 3600.0, 86400.0
+
+
+@pytest.mark.parametrize("slice_seconds", [60.0, 6 * HOUR])
+def test_a_restart_gives_long_slices_what_they_had(slice_seconds: float):
+    """A slice counts as a whole, also the one in which the window begins: its beginning has to be read, too."""
+    window = Window(WindowKind.DURATION, 2 * DAY)
+    budget = ErrorBudget(window, "2d", 0.1, BudgetMethod.TIMESLICES, slice_seconds, 0.9)
+    kpi = a_kpi("kpi", "ratio over 10m", objective=an_objective("at_most", 0.1), error_budget=budget)
+    plan = a_plan(replace(kpi, no_data=NoData(900.0)))
+    samples = 169 * 6
+    total = [float(10 * at) for at in range(samples)]
+    begin = T0 - 72 * HOUR
+    # Everything that is bad lies in the first hour of a slice of six.
+    bad, failed = [], 0.0
+    for at in range(samples):
+        failed += 20.0 if (begin + at * 600.0) % (6 * HOUR) in (600.0, 1200.0, 1800.0) else 0.0
+        bad.append(failed)
+    frames = [
+        a_frame(n, begin + at * 600.0, v) for n, vs in (("part", bad), ("total", total)) for at, v in enumerate(vs)
+    ]
+    stored, now = numbered(frames), begin + (samples - 1) * 600.0
+
+    for later in (0.0, 600.0, 2 * HOUR, 4 * HOUR, 5 * HOUR + 1200.0):
+        at = now - later
+        known = [item for item in stored if item.observation.seen_at <= at]
+        whole = evaluate(plan, known, EvaluationState.fresh(), from_unix(at)).verdicts[0].budget
+        needed = needed_from(plan, at)
+        kept = [item for item in known if item.observation.seen_at >= needed]
+        persisted = PersistedEvaluation(at - 60.0, known[-1].id, 0, {}, {}, {})
+        restored = EvaluationState.restored(plan, persisted, kept)
+        after = evaluate(plan, [], restored, from_unix(at)).verdicts[0].budget
+
+        assert len(kept) < len(known)
+        assert (after.row(0).bad, after.row(0).total) == (whole.row(0).bad, whole.row(0).total)
