@@ -64,7 +64,7 @@ def _budget_of(frame: VerdictFrame) -> list[tuple[object, ...]]:
 
 @seed(SEED)
 @RANDOM
-@given(burning_hours(late=False))
+@given(burning_hours(late=True))
 def test_a_burn_rate_is_the_ratio_of_its_window_over_what_is_allowed(hours: Hours):
     """The alert and the number beside it come from two computations; a page must not contradict itself."""
     note(f"SLO_GUARD_SEED={SEED}")
