@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from slo_guard.clock import from_unix, iso
+from slo_guard.demo.adapted_budgets import fast_windows, quickened
 from slo_guard.demo.world.fs_v2 import ONE_SOURCE
 from slo_guard.demo.world.ga_ops import DRILL_UNSIGNED
 from slo_guard.demo.world.story import Story
@@ -39,12 +40,14 @@ def adaptations(*, faults: bool) -> tuple[str, ...]:
     """Return in words in what the demo's rules differ from those that are shipped."""
     every, wait, stale = (format_duration(seconds) for seconds in (INTERVAL_SECONDS, WAIT_SECONDS, STALE_SECONDS))
     over, within = (format_duration(seconds) for seconds in (DRIFT_OVER_SECONDS, DRIFT_WITHIN_SECONDS))
+    fast = " and ".join(fast_windows())
     told = (
         "the sprint began yesterday, and every date moved with it",
         f"every KPI is judged each {every}",
         f"`for` and `keep_firing_for` are {wait} at most",
         f"a p95 is no data after {stale}",
         f"a drift is the trend over {over} that crosses its limit within {within}",
+        f"the burn alerts that page look at {fast}, hours as minutes, and ask for a sixtieth of `min_total`",
     )
     if not faults:
         return told
@@ -104,6 +107,8 @@ def _quicken(lane: dict[str, Any], days: timedelta, story: Story | None) -> None
                 fields[name] = _moved(fields[name], days)
         if "drift" in fields:
             fields["drift"] = {"over": _text(DRIFT_OVER_SECONDS), "crosses_within": _text(DRIFT_WITHIN_SECONDS)}
+        if "error_budget" in fields:
+            fields["error_budget"] = quickened(fields["error_budget"])
         if fields.get("kpi") in _STALE_SOON:
             fields["no_data"] = {**usual, **fields.get("no_data", {}), "after": _text(STALE_SECONDS)}
         if story is not None:

@@ -19,7 +19,8 @@ from slo_guard.units import parse_duration
 QUERIES: Mapping[str, str] = {
     "sum(sev1_incidents_total)": "sev1_incidents_total",
     'max(ALERTS{alertname=~".*ErrorBudgetBurn",alertstate="firing"}) or vector(0)': "burn_alarm_active",
-    "sum by (system) (ga_requests_total)": "ga_requests_total",
+    "sum by (system) (ga_request_seconds_count)": "ga_requests_total",
+    'sum by (system) (ga_request_seconds_bucket{le="1.16"})': "ga_requests_within_target_total",
     "sum by (system) (ga_complaints_total)": "ga_complaints_total",
     "sum by (system) (ga_audits_total)": "ga_audits_total",
     "sum by (system) (ga_audits_passed_total)": "ga_audits_passed_total",

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import yaml
 
+from slo_guard.demo.adapted_budgets import STEPS_IN_LONG_WINDOW, coarsened
 from slo_guard.demo.adapted_rules import shipped_rules
 from slo_guard.demo.demo_config import demo_config
 from slo_guard.demo.mission_control import MissionControl
@@ -22,6 +23,9 @@ from slo_guard.domain.kpi import Sprint
 from slo_guard.units import format_duration, parse_duration
 
 _REPEAT = "1d"
+_USUAL_STEP_SECONDS = 300.0
+"""Up to this step nothing has to be adapted to it: no_data.after and the shortest burn window are as long."""
+
 _SLACK_BUSY_ON = 3
 
 
@@ -81,7 +85,8 @@ class SprintRoom:
 def write_stepped_rules(folder: Path, step_seconds: float) -> None:
     """Write the shipped rules into ``folder``, judged every ``step_seconds``; all else is as shipped.
 
-    But nothing is taken for stale before the next step: ``no_data.after`` is at least as long.
+    But nothing is taken for stale before the next step: ``no_data.after`` is at least as long. And no burn window is
+    shorter than the steps that it looks at.
     """
     folder.mkdir(parents=True)
     for file in sorted(shipped_rules().glob("*.yaml")):
@@ -94,6 +99,8 @@ def write_stepped_rules(folder: Path, step_seconds: float) -> None:
                 kpi.pop("interval", None)
                 if "after" in kpi.get("no_data", {}):
                     kpi["no_data"] = _not_stale_before(step_seconds, kpi["no_data"])
+                if "error_budget" in kpi:
+                    kpi["error_budget"] = coarsened(kpi["error_budget"], step_seconds)
         (folder / file.name).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
@@ -115,7 +122,14 @@ def adaptations(step_seconds: float) -> tuple[str, ...]:
         f"every source is collected, and every KPI judged, each {step} of simulated time",
         "what still fires is told again once a day",
     )
-    return (*told, f"nothing is stale before {step}") if step_seconds > 300 else told
+    if step_seconds <= _USUAL_STEP_SECONDS:
+        return told
+    long = format_duration(STEPS_IN_LONG_WINDOW * step_seconds)
+    return (
+        *told,
+        f"nothing is stale before {step}",
+        f"of burn alerts a short window is at least {step} and a long one {long}, the fastest of equal tiers stays",
+    )
 
 
 def _not_stale_before(step_seconds: float, no_data: dict[str, Any]) -> dict[str, Any]:

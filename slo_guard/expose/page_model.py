@@ -27,7 +27,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class SeriesView:
-    """One line of a KPI; its alert is the breach's, or else that of the risk."""
+    """One line of a KPI; its alert is the breach's, or else a burn alert's, or else that of the risk."""
 
     labels: LabelSet
     value: str
@@ -37,6 +37,7 @@ class SeriesView:
     alert: str
     alert_since: Moment | None
     alert_kind: str
+    burn_rates: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from slo_guard.clock import from_unix, iso
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
-from slo_guard.domain.budget_words import burn_note
+from slo_guard.domain.budget_words import burn_note, burn_rate_words, burn_rates_words
 from slo_guard.domain.kpi import KPI, BurnPair, Objective, Op, Sprint
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, Verdict, VerdictFrame
@@ -179,9 +179,10 @@ def _objective_judged(kpi: KPI, frame: VerdictFrame | None) -> str:
 
 def _series(row: SeriesVerdict, alerts: Mapping[AlertKey, Alert], calendar: Calendar) -> SeriesView:
     state, since, kind = row.alert_state, row.alert_since, ""
-    risk = alerts.get(AlertKey(row.kpi.sprint, row.kpi.id, row.labels, AlertKind.RISK))
-    if state is AlertState.INACTIVE and risk is not None:
-        state, since, kind = risk.state, risk.fired_at or risk.active_at, "at risk"
+    if state is AlertState.INACTIVE:
+        other = next((alert for alert in map(alerts.get, _other_alerts(row)) if alert is not None), None)
+        if other is not None:
+            state, since, kind = other.state, other.fired_at or other.active_at, _kind_words(other.key)
     active = state is not AlertState.INACTIVE
     return SeriesView(
         labels=row.labels,
@@ -192,7 +193,20 @@ def _series(row: SeriesVerdict, alerts: Mapping[AlertKey, Alert], calendar: Cale
         alert=state.label if active else "",
         alert_since=calendar.moment(since) if active and since is not None else None,
         alert_kind=kind,
+        burn_rates="" if row.budget is None else burn_rates_words(row.budget),
     )
+
+
+def _other_alerts(row: SeriesVerdict) -> Iterator[AlertKey]:
+    """Yield the keys of a series' alerts beside that of a breach, the loudest first."""
+    kpi = row.kpi
+    for pair in () if kpi.error_budget is None else kpi.error_budget.burn_alerts:
+        yield AlertKey(kpi.sprint, kpi.id, row.labels, AlertKind.BURN, pair.text)
+    yield AlertKey(kpi.sprint, kpi.id, row.labels, AlertKind.RISK)
+
+
+def _kind_words(key: AlertKey) -> str:
+    return f"{_KINDS.get(key.kind, '')} {key.tier}".strip()
 
 
 def _value_words(value: float | None, kpi: KPI) -> str:
@@ -226,13 +240,19 @@ def _alert(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: Calendar
         labels=alert.key.labels,
         state=alert.state.label,
         severity=severity.value if severity else "",
-        kind=_KINDS.get(alert.key.kind, ""),
-        value=format_value(value, None) if kpi is None or pair is not None else _value_words(value, kpi),
+        kind=_kind_words(alert.key),
+        value=_alert_value(value, kpi, pair),
         objective=limit,
         why=why,
         since=calendar.moment(alert.active_at),
         runbook=web_link(kpi.runbook_url) if kpi else None,
     )
+
+
+def _alert_value(value: float | None, kpi: KPI | None, pair: BurnPair | None) -> str:
+    if pair is not None:
+        return burn_rate_words(value, pair.text.partition("/")[0])
+    return format_value(value, None) if kpi is None else _value_words(value, kpi)
 
 
 def _burning(

@@ -25,12 +25,13 @@ from slo_guard.notify.text import (
     headline,
     labels_text,
     line_state,
+    measured,
+    measured_verb,
     name_of,
     objective_text,
     one_line,
     period,
     summary_line,
-    value_text,
     why_line,
     why_told,
     width,
@@ -78,8 +79,8 @@ def plain_message(note: Notification, external_url: str | None = None) -> dict[s
         lines += [f"{line.verdict}: {labels_text(line.labels)}" for line in note.series[:MAX_LINES]]
     for line in () if note.reason is NotificationReason.SPRINT_CLOSED else note.series[:MAX_LINES]:
         where = labels_text(line.labels) or note.kpi
-        value = value_text(line.value, note.unit, note.objective)
-        lines.append(f"{_line_word(note, line)} {where}: {value}, {period(line)}; {why_line(note, line)}")
+        value = f"{measured(note, line)}, " if measured_verb(note, line) else ""
+        lines.append(f"{_line_word(note, line)} {where}: {value}{period(line)}; {why_line(note, line)}")
     text = "\n".join(mrkdwn(line, _LINE // 3) for line in lines)
     return {"text": text + "".join(f"\n{mrkdwn(extra, _FIELD)}" for extra in _endings(note, external_url))}
 
@@ -140,18 +141,15 @@ def _lines(note: Notification) -> list[str]:
 
 def _line(note: Notification, line: SeriesLine, *, alone: bool) -> str:
     where = mrkdwn(labels_text(line.labels) or name_of(note), 200)
-    value = (
-        f"is *{mrkdwn(value_text(line.value, note.unit, note.objective), 60)}*"
-        if line.value is not None
-        else "has no value"
-    )
+    verb = measured_verb(note, line)
+    value = " has no value" if line.value is None else f" {verb} *{mrkdwn(measured(note, line), 60)}*" if verb else ""
     if note.objective:
         value += f", objective {mrkdwn(objective_text(note), 120)}"
     since = f"since {_date(line.active_at)}"
     if line.ended_at is not None:
         lasted = format_duration(max(0.0, line.ended_at - line.active_at))
         since = f"from {_date(line.active_at)} to {_date(line.ended_at)}, {lasted}"
-    texts = [f"{_line_word(note, line)}: *{where}* {value}, {since}", mrkdwn(why_line(note, line), _LINE)]
+    texts = [f"{_line_word(note, line)}: *{where}*{value}, {since}", mrkdwn(why_line(note, line), _LINE)]
     # What a rule says of a breach would be wrong beside a series that is fine again.
     shown = () if not line.firing else ("summary", "description") if alone else ("summary",)
     texts += [mrkdwn(line.annotations[name], _LINE) for name in shown if line.annotations.get(name, "").strip()]

@@ -8,6 +8,7 @@ from collections import Counter
 
 from slo_guard.clock import iso
 from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.budget_words import burn_rate_words
 from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import Reason, Verdict
@@ -107,9 +108,11 @@ def summary_line(note: Notification) -> str:
     told = f"{headline(note)}: {name_of(note)}"
     if first is not None:
         where = f" [{labels_text(first.labels)}]" if first.labels else ""
-        told += where + (
-            f" is {value_text(first.value, note.unit, note.objective)}" if first.value is not None else " has no value"
-        )
+        verb = measured_verb(note, first)
+        if first.value is None:
+            told += f"{where} has no value"
+        else:
+            told += f"{where} {verb} {measured(note, first)}" if verb else where
     if note.objective:
         told += f", objective {objective_text(note)}"
     if total > 1:
@@ -161,6 +164,23 @@ def value_text(value: float | None, unit: str | None, objective: str) -> str:
     if objective.startswith("is ") and value in (0.0, 1.0):
         return "true" if value else "false"
     return format_value(value if value is not None and math.isfinite(value) else None, unit)
+
+
+def measured(note: Notification, line: SeriesLine) -> str:
+    """Return the value of a line in its unit; of a burn alert the burn rate over its long window, in words."""
+    if note.kind is AlertKind.BURN:
+        return burn_rate_words(line.value, note.tier.partition("/")[0])
+    return value_text(line.value, note.unit, note.objective)
+
+
+def measured_verb(note: Notification, line: SeriesLine) -> str:
+    """Return the word between a series and its value, ``""`` where the value is not told.
+
+    A burn alert ends when its short window is calm; the rate over its long one, still high, would only confuse.
+    """
+    if note.kind is not AlertKind.BURN:
+        return "is"
+    return "burns at" if line.firing else ""
 
 
 def one_line(text: str) -> str:

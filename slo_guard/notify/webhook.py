@@ -19,7 +19,7 @@ from slo_guard.domain.notifications import Notification, SeriesLine
 from slo_guard.notify.http_post import Address, JsonPoster, failure_of
 from slo_guard.notify.links import kpi_link
 from slo_guard.notify.options import HttpReceiverOptions
-from slo_guard.notify.text import headline, name_of, objective_text, sound, value_text, why_line
+from slo_guard.notify.text import headline, measured, name_of, objective_text, sound, why_line
 
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 
@@ -123,7 +123,7 @@ def _tier(note: Notification) -> dict[str, str]:
 
 
 def _annotations(note: Notification, line: SeriesLine) -> dict[str, str]:
-    value = value_text(line.value, note.unit, note.objective)
+    value = measured(note, line)
     against = f"{value}, objective {objective_text(note)}" if note.objective else value
     annotations = {
         "summary": f"{headline(note)}: {name_of(note)}",

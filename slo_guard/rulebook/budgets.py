@@ -238,10 +238,15 @@ def _hours(seconds: float) -> str:
 def burn_alarm_faults(kpis: Sequence[KPI], drafts: Mapping[tuple[str, str], Draft]) -> Iterator[Finding]:
     """Yield what is wrong with KPIs that read the burn alarms of a sprint in which none can sound."""
     sounding = {kpi.sprint for kpi in kpis if kpi.error_budget is not None and _pages(kpi.error_budget)}
+    # One that cannot be read may page once it is mended: two findings for one slip help nobody.
+    read = {(kpi.sprint, kpi.id) for kpi in kpis}
+    unread = (key for key, draft in drafts.items() if draft.fields.error_budget is not None and key not in read)
+    sounding |= {sprint for sprint, _ in unread}
     for kpi in kpis:
         if BURN_ALARM in kpi.indicators and kpi.sprint not in sounding:
+            checks = kpi.cross_check is not None and kpi.cross_check.indicator == BURN_ALARM
             yield drafts[kpi.sprint, kpi.id].finding(
-                ("indicator",),
+                ("cross_check",) if checks else ("indicator",),
                 f"no burn alert of {kpi.sprint} pages, so {BURN_ALARM} would always be 0; give a ratio an "
                 "error_budget, or collect the burn alarms",
             )

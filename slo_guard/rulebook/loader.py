@@ -65,6 +65,7 @@ def load_rules(paths: Sequence[Path], indicators: Mapping[str, IndicatorSpec] | 
     files = _files(paths, folder)
     for file in files:
         _read(file, folder)
+    whole = set(folder.sprints)
     _read_missing_sprints(folder, files)
     drafts = [draft for lane in folder.lanes for draft in lane.kpis]
     known = indicators
@@ -75,7 +76,8 @@ def load_rules(paths: Sequence[Path], indicators: Mapping[str, IndicatorSpec] | 
     kpis = _kpis(folder, known)
     by_key = _refuse_duplicates(folder)
     folder.findings += condition_faults(kpis, by_key)
-    folder.findings += burn_alarm_faults(kpis, by_key)
+    # Of a lane that is named alone nobody sees here what alerts the other lanes have.
+    folder.findings += burn_alarm_faults([kpi for kpi in kpis if kpi.sprint in whole], by_key)
     if not drafts and not folder.findings:
         shown = ", ".join(str(path) for path in paths) or "no path"
         folder.findings.append(Finding(shown, 0, 0, "", "no KPI is here; write a file with lane: and kpis:"))

@@ -17,7 +17,7 @@ from tests.support.daemon import described, stored
 from tests.support.mission_cases import CASES
 from tests.support.mission_cases.pilots import TICKETS_OF_GLOBEX
 from tests.support.mission_day import CONDITIONAL, FORGOTTEN_TENANT, NOT_APPLICABLE, RETRY_AFTER, Day, live
-from tests.support.shipped_mission import judged_kpis, shipped_kpis
+from tests.support.shipped_mission import judged_kpis, kpis_with, shipped_kpis
 from tests.support.slack_stand_in import SlackStandIn
 from tests.support.told import hook_bodies, slack_headed, slack_messages
 from tests.support.webhook_stand_in import WebhookStandIn
@@ -30,6 +30,9 @@ AT_RISK = tuple(name for name in JUDGED if CASES[name].risk is not None)
 FOR_GOOD = tuple(name for name in JUDGED if not CASES[name].can_recover)
 TRACKED_IN_THE_END = {"sprint_points_remaining": "25", "scope_change_points": "4"}
 """Numbers over all pages and collections: five tickets, and three changes of scope that are shown again and again."""
+
+BURNING = tuple(name for name in JUDGED if CASES[name].burns)
+"""Those with an error budget, whose burn alerts are told beside the breach."""
 
 SIGNED_BY_COMMAND = tuple(name for name in JUDGED if CASES[name].by_command)
 
@@ -110,6 +113,43 @@ def test_what_is_at_risk_is_told_as_a_risk_before_it_is_breached(day: Day, kpi: 
     assert alert["labels"].items() >= {**labels, "severity": "ticket"}.items()
     assert alert["annotations"]["reason"] == reason
     assert [each["groupLabels"]["kind"] for each in bodies][:2] == ["risk", "breach"]
+
+
+def test_every_error_budget_of_the_shipped_rules_burns_here() -> None:
+    """A budget that is added to the lanes must burn here too, or nobody knows that it would be told."""
+    assert set(BURNING) == set(kpis_with("error_budget"))
+
+
+@pytest.mark.parametrize("kpi", BURNING)
+def test_a_budget_that_burns_is_told_and_so_is_that_it_does_no_longer(day: Day, kpi: str) -> None:
+    """It comes before the promise is broken, or beside it; its pace reads as one, and its end is told as well."""
+    case = CASES[kpi]
+    tier = {"kind": "burn", "tier": case.burns}
+
+    texts = slack_messages(day.slack.accepted, kpi, "Burning its error budget")
+    (text,) = [each for each in texts if f"over {' and '.join(case.burns.split('/'))}" in each]
+    assert "times the allowed rate over" in text
+    assert "of the sprint error budget spent in" in text
+    fired, ended = (
+        [
+            body
+            for body in hook_bodies(day.hook.accepted, kpi, "burn", status)
+            if body["groupLabels"].items() >= tier.items()
+        ]
+        for status in ("firing", "resolved")
+    )
+    (alert,) = fired[0]["alerts"]
+    assert alert["labels"].items() >= {**case.labels, **tier}.items()
+    assert alert["annotations"]["reason"] == "burning"
+    (over,) = ended[0]["alerts"]
+    assert over["annotations"]["reason"] == "recovered"
+
+
+def test_the_burn_alarms_are_held_against_what_mission_control_counted(day: Day) -> None:
+    """Two counts of one thing that differ are a question; side by side it can be asked."""
+    (text,) = slack_messages(day.slack.accepted, "burn_alarm_minutes", "Breached")
+
+    assert "by slo_guard_burn_alarm_seconds" in text
 
 
 def test_all_other_series_stay_as_they_were(day: Day) -> None:

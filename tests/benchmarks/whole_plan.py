@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from slo_guard.domain.builtin import COLLECTOR_UP
+from slo_guard.domain.builtin import BURN_ALARM, COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan, Selection
 from slo_guard.domain.readings import (
     BoolArray,
@@ -69,6 +69,8 @@ class FedIndicator:
             for selection, role in roles_of(kpi):
                 if selection.indicator == name:
                     roles.setdefault(selection, []).append(role)
+        # A label has the same values wherever it is: two sides of a ratio may have other readers beside it.
+        listed = {each.label: each.values for kpi in plan.kpis for each in kpi.expect if each.values}
         # What a KPI folds comes as two series a group; what only names the series of others has any value.
         copies = 2 if any(kpi.combine is not None for kpi in readers) else 1
         shards = np.repeat(np.arange(series), copies)
@@ -79,7 +81,7 @@ class FedIndicator:
             # Without its condition a KPI is not judged, so conditions hold for all series.
             spared = role is None or role.kpi.id in conditions
             self._parts.append(_Part(role, np.zeros(len(shards), bool) if spared else shards % 100 == 99))
-            labels += _label_sets(selection, readers, series, copies)
+            labels += _label_sets(selection, readers, listed, series, copies)
         self._index = SeriesIndex.of(labels)
 
     def __len__(self) -> int:
@@ -111,6 +113,8 @@ class FedSource:
         self._before = min(sprint.start_at for sprint in plan.sprints.values())
         types = {name: kpi.type for kpi in plan.kpis for name in kpi.indicators}
         types |= {name: spec.type for name, spec in plan.indicators.items() if name in types}
+        # The evaluator brings it by itself.
+        types.pop(BURN_ALARM, None)
         self._fed = [
             FedIndicator(name, type_, plan, series, self._before if name in set(signed) else None)
             for name, type_ in types.items()
@@ -141,10 +145,11 @@ def _rank(role: Role) -> tuple[int, bool]:
     return ("total", "part", "of", "to", "value").index(role.part), role.kpi.objective is None
 
 
-def _label_sets(selection: Selection | None, readers: list[KPI], series: int, copies: int) -> list[LabelSet]:
+def _label_sets(
+    selection: Selection | None, readers: list[KPI], listed: Mapping[str, tuple[str, ...]], series: int, copies: int
+) -> list[LabelSet]:
     """Return the labels of ``copies`` series a shard, with all by which the KPIs that read them fold and select."""
     wanted = {matcher.label: example(matcher) for matcher in selection.where} if selection else {}
-    listed = {each.label: each.values for kpi in readers for each in kpi.expect if each.values}
     names = {name for kpi in readers for name in kpi.by}
     found: list[LabelSet] = []
     for shard in range(series):

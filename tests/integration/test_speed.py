@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from slo_guard.cli.backtest import backtest
 from slo_guard.clock import iso
+from slo_guard.domain.alerts import AlertKind
 from slo_guard.domain.builtin import COLLECTOR_UP, SPRINT_CLOSE
 from slo_guard.domain.notifications import NotToldReason
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
@@ -35,6 +36,7 @@ KINDS = (
     "Recovered",
     "Worse",
     "At risk",
+    "Burning its error budget",
     "Alert ended",
     "Sprint closed",
 )
@@ -91,6 +93,9 @@ def test_backtest_finds_the_same_transitions_in_what_was_stored(straight: LivedS
     )
 
     assert replayed == straight.transitions
+    burns = {(each.key.kpi, each.key.tier, each.reason) for each in replayed if each.key.kind is AlertKind.BURN}
+    for reason in (Reason.BURNING, Reason.RECOVERED):
+        assert {("ga_latency_slo", "24h/3h", reason), ("ga_audits", "3d/6h", reason)} <= burns
     assert compacted.exit_code == 0, compacted.output
     assert json.loads(compacted.stdout) == backtest_json(straight.transitions)
 

@@ -40,7 +40,8 @@ WITH_PAST = {
         ),
         240.0,
     ),
-    "burn_alarm_active": 20.0,
+    # What a first sample gains since the last of the past is in burn windows of a minute.
+    **dict.fromkeys(("burn_alarm_active", "ga_requests_total", "ga_requests_within_target_total"), 20.0),
 }
 """Whose source gives its past as well, and how many seconds lie between two samples of it."""
 

@@ -42,6 +42,8 @@ PACKETS_BEFORE = 100
 FORGOTTEN_TENANT = "hooli"
 """A tenant that comes late, and for whom no export is planned."""
 
+_BURNING = {name: "burn" for name, case in CASES.items() if case.burns}
+
 Kpis = Mapping[str, Any]
 
 
@@ -122,6 +124,7 @@ class _Life:
         self._watch(self.day.breached, {name: case.breached for name, case in CASES.items()})
         kinds = {name: case.kind for name, case in CASES.items()}
         self._wait_told(kinds, "firing", {name: case.headline for name, case in CASES.items()})
+        self._wait_told(_BURNING, "firing", dict.fromkeys(_BURNING, "Burning its error budget"))
         self.day.busy = [each for each in self._slack.received[before:] if each.status != 200]
         kpis = self._daemon.kpis()
         self.day.others = {
@@ -144,6 +147,7 @@ class _Life:
         )
         kinds = {name: case.kind for name, case in CASES.items() if case.can_recover}
         self._wait_told(kinds, "resolved", {**dict.fromkeys(kinds, "Recovered"), "sev1_incidents": "Worse"})
+        self._wait_told(_BURNING, "resolved", {})
         self.day.samples = {
             "mpd_partner_sla_median": self._daemon.series("mpd_partner_sla_median", partner="globex")["samples"]
         }

@@ -71,7 +71,7 @@ class MissionWorld:
             self.files.sign("sprint_closing_held", now - 60, ceremony=signed)
 
     def _calm_services(self, now: float) -> None:
-        """Each system had 1,000 requests within the last 24 hours with one complaint, and 100 audits, all passed."""
+        """Each system had 1,000 requests within 24 hours, ten too slow, one complaint, and 100 audits, all passed."""
         past = self.prometheus.past
         past("sev1_incidents_total", 0.0)
         burned = now - 4 * 3600
@@ -81,6 +81,7 @@ class MissionWorld:
         for system in SYSTEMS:
             past("ga_e2e_p95_seconds", 0.9, system=system)
             past("ga_requests_total", lambda at: 6000.0 if at >= recent else 5000.0, system=system)
+            past("ga_requests_within_target_total", lambda at: 5990.0 if at >= recent else 5000.0, system=system)
             past("ga_complaints_total", lambda at: 41.0 if at >= recent else 40.0, system=system)
             past("ga_audits_total", lambda at: 100.0 if at >= recent else 0.0, system=system)
             past("ga_audits_passed_total", lambda at: 100.0 if at >= recent else 0.0, system=system)

@@ -78,11 +78,12 @@ def an_alert(
     labels: LabelSet = (),
     state: AlertState = AlertState.FIRING,
     kind: AlertKind = AlertKind.BREACH,
+    tier: str = "",
     **fields: Any,
 ) -> Alert:
     """Return an alert of ``kpi``; ``fields`` are Alert's own."""
     fields.setdefault("active_at", NOW - 300)
-    return Alert(AlertKey(kpi.sprint, kpi.id, labels, kind), state, **fields)
+    return Alert(AlertKey(kpi.sprint, kpi.id, labels, kind, tier), state, **fields)
 
 
 def by_key(alerts: Iterable[Alert]) -> dict[AlertKey, Alert]:

@@ -14,7 +14,7 @@ _Moment = tuple[int, float]
 
 _FOR_EVER = (10_000, 0.0)
 _TIMETABLE: Mapping[Episode, tuple[_Moment, _Moment]] = {
-    ga_ops.SLOW_PREDICTIVE: ((1, 9.0), (1, 15.0)),
+    ga_ops.SLOW_PREDICTIVE: ((1, 9.0), (1, 12.25)),
     ga_ops.SLOW_XAI2: ((1, 11.0), (1, 18.0)),
     reliability.SLOW_QUERIES: ((2, 9.0), (2, 15.5)),
     ga_ops.PAGE_DOWN: ((3, 12.0), (3, 18.5)),

@@ -74,6 +74,19 @@ class Story:
         on: BoolArray = (elapsed >= 0) & (position >= starts) & (position < ends)
         return on
 
+    def seconds_of(self, episode: Episode, at: FloatArray) -> FloatArray:
+        """Return for how many seconds of the clock ``episode`` has been on by the instants ``at``, in all cycles."""
+        if not (self.faults or episode.planned):
+            return np.zeros(at.shape)
+        elapsed = np.clip(self.elapsed(at), 0.0, None)
+        starts, ends = self.moved.get(episode, (episode.starts, episode.ends))
+        # An episode that is moved beyond its cycle's end, or has none, ends with the cycle.
+        lasts = min(ends, CYCLE_SECONDS) - starts
+        cycles = np.zeros_like(elapsed) if episode.once else elapsed // CYCLE_SECONDS
+        present = np.clip(elapsed - cycles * CYCLE_SECONDS - starts, 0.0, ends - starts if episode.once else lasts)
+        seconds: FloatArray = (cycles * lasts + present) * self.stretch
+        return seconds
+
     def is_active(self, episode: Episode, at: float) -> bool:
         """Whether ``episode`` is on at an instant."""
         return bool(self.active(episode, np.array([at]))[0])

@@ -52,6 +52,9 @@ class Case:
     risk: tuple[dict[str, str], str] | None = None
     """The labels and the reason of a risk that is told before any breach."""
 
+    burns: str = ""
+    """The tier of burn alerts that fires with the breach and ends with its recovery."""
+
     @property
     def headline(self) -> str:
         """Under which headline Slack is told of it."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from slo_guard.collect import COLLECTORS
 from slo_guard.config import config_schema, load_config
 from slo_guard.config import models as config_models
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.located_yaml import load_file, load_text
 from slo_guard.notify import RECEIVERS
 from slo_guard.rulebook import load_rules
@@ -47,8 +48,8 @@ def test_the_shipped_rules_are_clean_against_the_example():
     rules = load_rules(config.rules, config.indicators)
 
     assert rules.findings == ()
-    assert len(rules.plan.kpis) == 65
-    assert set(rules.plan.indicators) == set(config.indicators)
+    assert len(rules.plan.kpis) == 66
+    assert set(rules.plan.indicators) == {*config.indicators, BURN_ALARM}
 
 
 def test_the_example_shows_every_type_of_collector():

@@ -95,6 +95,38 @@ def test_what_is_at_risk_is_told_by_checkpoint_pace_drift_and_warning(two_cycles
     assert {Reason.PAST_CHECKPOINT, Reason.BEHIND_PACE, Reason.DRIFTING, Reason.PAST_WARN} <= reasons
 
 
+@pytest.mark.parametrize("cycle", [0, 1])
+def test_budgets_burn_and_burn_no_longer_within_each_cycle(two_cycles: Watched, cycle: int) -> None:
+    """Burn alerts come before the promise is broken, and end by themselves: both has to be seen to be believed."""
+    begin, end = cycle * CYCLE_SECONDS, (cycle + 1) * CYCLE_SECONDS
+    burns = [each for each in two_cycles.told if each.key.kind is AlertKind.BURN and begin <= each.at - T0 < end]
+
+    fired = {(each.key.kpi, each.key.tier) for each in burns if each.to_state is AlertState.FIRING}
+    over = {(each.key.kpi, each.key.tier) for each in burns if each.reason is Reason.RECOVERED}
+    assert (
+        over
+        == fired
+        >= {
+            ("ga_latency_slo", "1m/5s"),
+            ("ga_audits", "1m/5s"),
+            ("ga_audits", "6m/30s"),
+            ("ga_complaint_rate", "1m/5s"),
+        }
+    )
+    slo = {verdicts["ga_latency_slo"] for verdicts in two_cycles.verdicts}
+    assert slo == {Verdict.MET}, "a burn alert comes before the objective is missed"
+
+
+def test_the_burn_alarms_are_counted_and_shown_beside_those_that_are_collected(two_cycles: Watched) -> None:
+    """Two sources of one number: what slo_guard counted itself stands beside what Mission Control's Prometheus says."""
+    frame = two_cycles.frames[int(CYCLE_SECONDS / STEP_SECONDS) - 1]["burn_alarm_minutes"]
+
+    assert frame.outlook is not None
+    assert frame.outlook.cross is not None
+    assert 20.0 <= frame.outlook.cross[0] <= 80.0
+    assert "by slo_guard_burn_alarm_seconds" in (frame.note(0) or "")
+
+
 def test_a_second_series_joins_an_alert_and_they_recover_one_by_one(two_cycles: Watched) -> None:
     """The message about more series, and the one about some of them recovered."""
     p95 = [

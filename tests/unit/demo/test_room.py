@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ from slo_guard.demo.room import DemoRoom
 from slo_guard.demo.slack_stand_in import Received
 from slo_guard.demo.world.ga_ops import DRILL_UNSIGNED
 from slo_guard.demo.world.story import Story
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.domain.kpi import Drift
 from slo_guard.domain.readings import IndicatorSpec, IndicatorType
 from slo_guard.rulebook import load_rules
@@ -116,7 +118,34 @@ def test_objectives_and_measures_are_those_that_are_shipped(tmp_path: Path) -> N
         "fsv2_ab_harness_running": (NOON + 35, sprint.end_at),
     }
     assert {kpi.drift for kpi in demo.kpis if kpi.drift} == {Drift(48.0, 30.0)}
-    assert len(adaptations(faults=True)) == 7
+    assert len(adaptations(faults=True)) == 8
+
+
+def test_budgets_are_those_that_are_shipped_but_for_the_fast_windows(tmp_path: Path) -> None:
+    """What pages in the demo pages for the same pace; only how long it looks is quickened, and never for one event."""
+    write_rules(tmp_path / "rules", NOON, story=STORY)
+    shipped = load_rules([Path("rules/sprint-40")], None).plan
+    demo = load_rules([tmp_path / "rules"], None).plan
+
+    assert shipped is not None
+    assert demo is not None
+    for kpi, was in zip(demo.kpis, shipped.kpis, strict=True):
+        assert kpi.cross_check is None or kpi.cross_check.indicator == BURN_ALARM
+        if was.error_budget is None:
+            assert kpi.error_budget is None
+            continue
+        assert kpi.error_budget is not None
+        assert (kpi.error_budget.window, kpi.error_budget.allowed) == (
+            was.error_budget.window,
+            was.error_budget.allowed,
+        )
+        assert [pair.factor for pair in kpi.error_budget.burn_alerts] == [14.4, 6.0, 3.0, 1.0]
+        assert [pair.text for pair in kpi.error_budget.burn_alerts] == ["1m/5s", "6m/30s", "24h/2h", "3d/6h"]
+        assert [pair.severity for pair in kpi.error_budget.burn_alerts] == [
+            pair.severity for pair in was.error_budget.burn_alerts
+        ]
+        assert kpi.error_budget.min_total == max(2, math.ceil(was.error_budget.min_total / 60))
+    assert "1m/5s and 6m/30s, hours as minutes" in "; ".join(adaptations(faults=True))
 
 
 def test_the_sprint_keeps_its_length_when_it_is_moved(tmp_path: Path) -> None:
@@ -145,4 +174,4 @@ def test_every_indicator_of_the_rules_is_collected(tmp_path: Path) -> None:
 
     assert [str(finding) for finding in loaded.findings] == []
     assert loaded.plan is not None
-    assert set(loaded.plan.indicators) == set(specs)
+    assert set(loaded.plan.indicators) == {*specs, BURN_ALARM}

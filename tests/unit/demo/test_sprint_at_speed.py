@@ -20,6 +20,7 @@ from slo_guard.demo.sprint_room import SprintRoom, adaptations, stepped_config, 
 from slo_guard.demo.world.ga_ops import PAGE_DOWN
 from slo_guard.demo.world.reliability import SEV1
 from slo_guard.demo.world.sprint_story import sprint_story
+from slo_guard.domain.kpi import Severity
 from slo_guard.loaded import load_files
 from slo_guard.rulebook import load_rules
 
@@ -43,6 +44,32 @@ def test_the_rules_are_the_shipped_ones_but_for_when_they_are_judged(tmp_path: P
     assert [kpi.no_data.after_seconds for kpi in stepped.kpis] == [
         max(kpi.no_data.after_seconds, TEN_MINUTES) for kpi in shipped.kpis
     ]
+
+
+@pytest.mark.parametrize(
+    ("step", "tiers"),
+    [
+        (30.0, ["1h/5m", "6h/30m", "24h/2h", "3d/6h"]),
+        (300.0, ["1h/5m", "6h/30m", "24h/2h", "3d/6h"]),
+        (900.0, ["1h/15m", "6h/30m", "24h/2h", "3d/6h"]),
+        (3600.0, ["4h/1h", "6h/1h", "24h/2h", "3d/6h"]),
+        (3 * 3600.0, ["12h/3h", "24h/3h", "3d/6h"]),
+        (6 * 3600.0, ["24h/6h", "3d/6h"]),
+    ],
+)
+def test_a_burn_window_holds_what_is_seen_in_it(tmp_path: Path, step: float, tiers: list[str]) -> None:
+    """Five minutes between two readings that are a quarter of an hour apart hold nothing, or what took longer."""
+    write_stepped_rules(tmp_path / "rules", step)
+
+    plan = load_rules([tmp_path / "rules"], None).plan
+
+    assert plan is not None
+    budgets = [kpi.error_budget for kpi in plan.kpis if kpi.error_budget is not None]
+    assert len(budgets) == 3
+    for budget in budgets:
+        assert [pair.text for pair in budget.burn_alerts] == tiers
+        assert (budget.burn_alerts[0].factor, budget.burn_alerts[0].severity) == (14.4, Severity.PAGE)
+    assert ("burn alerts" in "; ".join(adaptations(step))) == (tiers[0] != "1h/5m")
 
 
 @pytest.mark.parametrize("step", [30.0, TEN_MINUTES, 6 * 3600.0])

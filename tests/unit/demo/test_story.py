@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -41,6 +42,19 @@ def test_a_stretched_story_has_the_same_episodes_later() -> None:
 
     assert on(REPEATED, 9.9, 10, 39.9, 40, story=slow) == [False, True, True, False]
     assert slow.instant(CYCLE_SECONDS) == START + 12 * 86400
+
+
+@pytest.mark.parametrize("story", [STORY, Story(START, START, stretch=5760.0), Story(START, START, faults=False)])
+@pytest.mark.parametrize("episode", [REPEATED, ONCE, Episode(20, math.inf, "a", "begins", "ends", once=True)])
+def test_how_long_an_episode_was_on_is_the_time_for_which_it_was(story: Story, episode: Episode) -> None:
+    """Requests that come only while it is on are counted by it; counted twice or lost they would contradict the p95."""
+    at = np.array([story.instant(position) for position in np.arange(-20.0, 3 * CYCLE_SECONDS, 1.0)])
+
+    seconds = story.seconds_of(episode, at)
+
+    on_until_then = np.cumsum(story.active(episode, at)) * story.stretch
+    assert seconds[1:] == pytest.approx(on_until_then[:-1], abs=1e-3)
+    assert (np.diff(seconds) >= 0).all()
 
 
 def test_what_grows_goes_on_in_the_next_cycle_from_where_it_stands() -> None:

@@ -12,6 +12,7 @@ from slo_guard.demo.adapted_rules import shipped_rules
 from slo_guard.demo.mission_control import EPISODES, EVENTS, SERIES, SIGNED, MissionControl
 from slo_guard.demo.world.ga_ops import PAGE_DOWN
 from slo_guard.demo.world.story import CYCLE_SECONDS, Story
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.rulebook import load_rules
 from tests.support.demo_world import T0, mission
 
@@ -47,6 +48,7 @@ def test_counters_never_fall_and_never_exceed_their_totals(control: MissionContr
             assert (values == np.floor(values)).all(), (name, labels)
     for part, total in (
         ("ga_complaints_total", "ga_requests_total"),
+        ("ga_requests_within_target_total", "ga_requests_total"),
         ("ga_audits_passed_total", "ga_audits_total"),
         ("mpd_packets_auto_passed_total", "mpd_packets_total"),
         ("xai_opt_outs_total", "xai_sessions_total"),
@@ -113,4 +115,4 @@ def test_every_indicator_of_the_shipped_rules_is_simulated() -> None:
     loaded = load_rules([shipped_rules()], None)
     assert loaded.plan is not None
 
-    assert set(loaded.plan.indicators) == {*SERIES, *EVENTS, *SIGNED}
+    assert set(loaded.plan.indicators) == {*SERIES, *EVENTS, *SIGNED, BURN_ALARM}

@@ -477,6 +477,18 @@ def test_a_lane_named_alone_finds_the_sprint_beside_it(tmp_path):
     assert load_rules([tmp_path / "lane.yaml"], None).plan is not None
 
 
+def test_a_lane_named_alone_may_count_the_burn_alarms_of_the_others(tmp_path):
+    """Whoever checks the file that they edit must not be told that there are no burn alerts: they are not in sight."""
+    reads = "- {kpi: a, indicator: slo_guard_burn_alarm_seconds, measure: total over sprint, objective: {below: 10m}}"
+    (tmp_path / "sprint.yaml").write_text(SPRINT)
+    (tmp_path / "lane.yaml").write_text(lane(reads))
+
+    alone, whole = load_rules([tmp_path / "lane.yaml"], None), load_rules([tmp_path], None)
+
+    assert alone.findings == ()
+    assert [finding.path for finding in whole.findings] == ["kpis[0].indicator"]
+
+
 def test_two_sprints_may_use_the_same_ids(tmp_path):
     """The next sprint's rules stand beside this one's."""
     for name in ("sprint-40", "sprint-41"):

@@ -8,7 +8,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from slo_guard.domain.kpi import KPI, Drift, Expected, Pace, Severity, When
+from slo_guard.domain.builtin import BURN_ALARM
+from slo_guard.domain.kpi import (
+    KPI,
+    BudgetMethod,
+    Drift,
+    Expected,
+    Pace,
+    Selection,
+    Severity,
+    Single,
+    When,
+    WindowKind,
+)
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.rulebook import load_rules
 
@@ -23,6 +35,7 @@ TABLE: dict[str, tuple[str, str, str | None, str | None, str | None]] = {
     "burn_alarm_minutes": ("reliability", "total over sprint", "below 10m", None, None),
     "query_p95_4hop_100k": ("reliability", "last", "at_most 0.83s", None, None),
     "ga_e2e_p95": ("ga-ops", "last", "at_most 1.16s", None, None),
+    "ga_latency_slo": ("ga-ops", "ratio over sprint", "at_least 95%", None, None),
     "ga_complaint_rate": ("ga-ops", "ratio over 24h", "below 0.8%", None, None),
     "ga_audits": ("ga-ops", "ratio over sprint", "at_least 99%", None, None),
     "ga_rollback_drill_logged": ("ga-ops", "last", "is true", None, END),
@@ -173,6 +186,40 @@ def test_the_finer_points_of_the_plan_are_kept(kpis: dict[str, KPI]) -> None:
         ("partner",),
         (),
     ]
+
+
+def test_the_error_budgets_are_those_of_the_plan(kpis: dict[str, KPI]) -> None:
+    """What may be spent over the sprint, and which pace wakes somebody."""
+    budgets = {kpi.id: kpi.error_budget for kpi in kpis.values() if kpi.error_budget is not None}
+
+    assert {name: (budget.window.kind, round(budget.allowed, 9)) for name, budget in budgets.items()} == {
+        "ga_latency_slo": (WindowKind.SPRINT, 0.05),
+        "ga_complaint_rate": (WindowKind.SPRINT, 0.008),
+        "ga_audits": (WindowKind.SPRINT, 0.01),
+    }
+    for budget in budgets.values():
+        assert budget.method is BudgetMethod.OCCURRENCES
+        assert [(pair.text, pair.factor, pair.severity.value) for pair in budget.burn_alerts] == [
+            ("1h/5m", 14.4, "page"),
+            ("6h/30m", 6.0, "page"),
+            ("24h/2h", 3.0, "ticket"),
+            ("3d/6h", 1.0, "ticket"),
+        ]
+
+
+def test_no_single_failure_wakes_anybody(kpis: dict[str, KPI]) -> None:
+    """At night there are few requests and fewer audits: one that fails must not look like an outage."""
+    for kpi in kpis.values():
+        if kpi.error_budget is not None:
+            pages = [pair for pair in kpi.error_budget.burn_alerts if pair.severity is Severity.PAGE]
+            assert pages
+            assert 1.0 / kpi.error_budget.min_total / kpi.error_budget.allowed <= min(pair.factor for pair in pages)
+
+
+def test_burn_alarms_are_counted_twice_and_held_against_each_other(kpis: dict[str, KPI]) -> None:
+    """Mission Control's alarms are judged; what these rules' own burn alerts add up to stands beside."""
+    assert kpis["burn_alarm_minutes"].source == Single(Selection("burn_alarm_active"))
+    assert kpis["burn_alarm_minutes"].cross_check.indicator == BURN_ALARM
 
 
 def test_only_what_cannot_wait_for_the_morning_pages(kpis: dict[str, KPI]) -> None:
