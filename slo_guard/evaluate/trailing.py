@@ -19,7 +19,7 @@ _NICE_SECONDS = (1.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1
 
 
 def cell_of(longest_seconds: float) -> float:
-    """Return the grid, in seconds, on which a window that long may begin: finer than a 5,000th of it, and even."""
+    """Return the even grid, in seconds, on which a window that long may begin: a 2,000th to a 5,000th of it."""
     fine = longest_seconds / _CELLS
     return next((cell for cell in _NICE_SECONDS if cell >= fine), LONGEST_CELL_SECONDS)
 
