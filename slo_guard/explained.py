@@ -92,6 +92,7 @@ def standings(
         frame = track.final
         if frame is None:
             frame = standing_frame(track, track.peek(at, conditions.ruling(kpi, at)))
+            frame = replace(frame, targets=state.rules.targets(track, frame))
         found[kpi.sprint, kpi.id] = Standing(track, frame)
     return found
 

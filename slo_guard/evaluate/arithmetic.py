@@ -22,7 +22,7 @@ from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.measures import side_value
 from slo_guard.evaluate.objectives import has_upper_limit, meets, worst_of_gauges
 from slo_guard.evaluate.tracks import KpiTrack
-from slo_guard.units import PLAIN, format_duration, format_value
+from slo_guard.units import PLAIN, format_duration, format_value, window_text
 
 _UNJUDGED = (Verdict.NO_DATA, Verdict.NOT_APPLICABLE)
 _ADDED_UP = (Reducer.INCREASE, Reducer.TOTAL, Reducer.COUNT, Reducer.SUM)
@@ -169,7 +169,7 @@ def _budget(budget: SeriesBudget) -> Iterator[str]:
     words = budget_words(budget)
     if words:
         yield words
-    rates = [f"{format_duration(window)} {rate:.3g}" for window, rate in budget.rates.items() if rate is not None]
+    rates = [f"{window_text(window)} {rate:.3g}" for window, rate in budget.rates.items() if rate is not None]
     if rates:
         yield f"burn rate over the last {', '.join(rates)}; at 1 the budget lasts just as long as its window"
     for pair in budget.burning:

@@ -10,6 +10,7 @@ import numpy as np
 
 from slo_guard.domain.alerts import BREACH
 from slo_guard.domain.calendar import local_text
+from slo_guard.domain.close_words import restated_lines, seal_words, target_lines
 from slo_guard.domain.explanations import Explanation, Section, SeriesExplanation
 from slo_guard.domain.kpi import BudgetMethod, NoDataThen, Pace, Severity
 from slo_guard.domain.readings import IndicatorSpec
@@ -147,6 +148,21 @@ def _exclusions(track: KpiTrack, _frame: VerdictFrame) -> Iterator[str]:
         yield f"{local_text(each.start_at, zone)} to {local_text(each.end_at, zone)}: {each.reason} ({each.by})"
 
 
+def _targets(track: KpiTrack, frame: VerdictFrame) -> Iterator[str]:
+    """Yield what of the rule changed while its sprint ran, and the verdict by what it promised at first."""
+    yield from target_lines(frame, lambda at: local_text(at, track.sprint.timezone))
+
+
+def _close(track: KpiTrack, frame: VerdictFrame) -> Iterator[str]:
+    """Yield what a final verdict was made of, and what later data would make of it."""
+    if frame.seal is not None:
+        if frame.seal.objective is not None:
+            yield f"judged by {frame.seal.objective.replace('_', ' ', 1)}, as the rule was then"
+        yield f"SHA-256 of what it was judged by: {seal_words(frame)}"
+    zone, kpi = track.sprint.timezone, track.kpi
+    yield from restated_lines(frame, lambda at: local_text(at, zone), lambda value: value_words(value, kpi))
+
+
 SECTIONS: Sequence[tuple[str, SectionBuilder]] = (
     ("Time", _times),
     ("Condition", _condition),
@@ -154,5 +170,7 @@ SECTIONS: Sequence[tuple[str, SectionBuilder]] = (
     ("Alert", _alerting),
     ("Error budget", _error_budget),
     ("Missing data", _missing_data),
+    ("Changed in mid-sprint", _targets),
+    ("The close", _close),
 )
 """What more there is to say of a KPI, in the order of the page: a title, and the lines under it (none: not shown)."""

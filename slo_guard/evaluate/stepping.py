@@ -19,13 +19,25 @@ from slo_guard.evaluate.tracks import Judged, KpiTrack
 from slo_guard.units import format_value
 
 _UNKNOWN_CODE, _NOT_MET_CODE = REASON_CODE[Reason.CONDITION_UNKNOWN], REASON_CODE[Reason.CONDITION_NOT_MET]
+_MAY_FIRE = np.zeros(len(Verdict), dtype=bool)
+_MAY_FIRE[[Verdict.AT_RISK, Verdict.NO_DATA, Verdict.MISSED]] = True
+"""The verdicts by which an alert may begin, by code."""
+
 _Array = TypeVar("_Array", CodeArray, FloatArray, BoolArray)
 
 
 def step_alerts(track: KpiTrack, judged: Judged, now: float, ledger: Ledger) -> None:
     """Step the alerts of all kinds to what was ``judged`` at ``now``."""
-    for slot in track.alerts:
-        _Step(track, slot, judged, now, ledger).run()
+    loud = bool(_MAY_FIRE[judged.frame.verdict].any())
+    for slot, alerts in track.alerts.items():
+        alerts.grow(len(track.groups))
+        if alerts.any_active or (loud if slot.kind is not AlertKind.BURN else _burns(track, slot, judged)):
+            _Step(track, slot, judged, now, ledger).run()
+
+
+def _burns(track: KpiTrack, slot: AlertSlot, judged: Judged) -> bool:
+    budget = judged.frame.budget
+    return budget is not None and bool(budget.burning[track.tiers[slot]].any())
 
 
 class _Step:
@@ -47,7 +59,6 @@ class _Step:
         self._now = now
         self._ledger = ledger
         self._all_in_view = len(judged.groups) == len(track.groups)
-        self._alerts.grow(len(track.groups))
 
     def run(self) -> None:
         frame, kpi, alerts = self._frame, self._track.kpi, self._alerts
@@ -82,8 +93,7 @@ class _Step:
         if self._pair is not None:
             burning = np.zeros(len(verdict), dtype=bool)
             if self._frame.budget is not None:
-                tier = kpi.error_budget.burn_alerts.index(self._pair) if kpi.error_budget is not None else 0
-                burning = self._spread(self._frame.budget.burning[tier], fill=False)
+                burning = self._spread(self._frame.budget.burning[self._track.tiers[self._slot]], fill=False)
             return burn_condition(kpi, verdict, burning, unknown=nothing_unknown)
         since, unresolved = self._spread(self._frame.since, np.nan), self._spread(self._unresolved, fill=True)
         return condition_of(

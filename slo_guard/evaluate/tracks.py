@@ -79,6 +79,8 @@ class KpiTrack:
         self.retired = False
         self.burn_seen = False
         self.alerts = {slot: AlertArray() for slot in _slots(kpi)}
+        pairs = kpi.error_budget.burn_alerts if kpi.error_budget is not None else ()
+        self.tiers = {AlertSlot(AlertKind.BURN, pair.text): tier for tier, pair in enumerate(pairs)}
         self._origin = origin_of(kpi, sprint)
         self._counted = Counted(kpi.exclude)
         self.inputs = self._inputs(end, self._counted)

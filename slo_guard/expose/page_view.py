@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from slo_guard.clock import from_unix, iso
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
 from slo_guard.domain.budget_words import burn_note, burn_rate_words, burn_rates_words
+from slo_guard.domain.close_words import restated_lines, seal_words, target_lines
 from slo_guard.domain.kpi import KPI, BurnPair, Objective, Op, Sprint
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, Verdict, VerdictFrame
 from slo_guard.expose.answers import loudest_alerts, reason_text, severity_of, worst_rows
-from slo_guard.expose.page_close import restated_lines, seal_words, target_lines
 from slo_guard.expose.page_model import (
     AlertView,
     Badge,

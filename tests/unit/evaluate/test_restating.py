@@ -17,6 +17,7 @@ from slo_guard.domain.readings import IndicatorType, Observation
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import Reason, Restatement, Seal, Verdict, VerdictFrame
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate, needed_from
+from slo_guard.evaluate.explaining import explain
 from tests.support.builders import (
     SPRINT_START,
     a_batch,
@@ -401,3 +402,22 @@ def test_the_order_in_which_events_of_one_instant_came_is_not_in_the_digest():
     }
 
     assert len(digests) == 1
+
+
+# --- in words
+
+
+def test_an_explanation_says_what_was_sealed_and_what_came_later() -> None:
+    """Who looks a closed KPI up weeks later must see both numbers, and by what the first one can be proved."""
+    signed = a_sign_off(END - 60, entered_at=END + 60)
+    results = lived(a_plan(SIGNED, sprint=SPRINT), evidence(an_evidence("a", END + 120, signed)))
+    last = frame_of(results[-1], SIGNED)
+
+    explained = explain(results[-1].state.tracks[SIGNED.sprint, SIGNED.id], last, END + 600, {})
+
+    [close] = [section for section in explained.sections if section.title == "The close"]
+    judged_by, sealed, restated_line = close.lines
+    assert judged_by == "judged by is True, as the rule was then"
+    assert seal_of(results, SIGNED).inputs_digest[:12] in sealed
+    assert restated_line.startswith("restated: met")
+    assert restated_line.endswith("final: missed false")

@@ -1,4 +1,4 @@
-"""What the page says of a sprint's end and of targets that changed, in lines beside a KPI's verdict."""
+"""A sprint's end, and targets that changed in it, in lines beside a KPI's verdict."""
 
 from __future__ import annotations
 
