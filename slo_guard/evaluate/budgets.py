@@ -44,7 +44,7 @@ class BudgetWatch:
         self._windows: FloatArray = np.array(sorted({*budget.burn_windows, self._pace}))
         self._slices = None
         if budget.method is BudgetMethod.TIMESLICES:
-            self._slices = SliceTally(budget.slice_seconds, budget.slice_good)
+            self._slices = SliceTally(budget.slice_seconds, budget.slice_good, budget_reach_seconds(kpi, sprint))
 
     def at(self, now: float, groups: int) -> BudgetFrame:
         """Return the budgets of all ``groups`` at ``now``."""

@@ -49,11 +49,12 @@ class BurnAlarm:
             return 0.0
         return float(sounded.within(self.sprint.start_at, min(now, self.sprint.end_at), groups).sum())
 
-    def takes(self, reading: Reading) -> bool:
-        """Whether a stored reading is of this alarm, and later than what has been taken in."""
+    def takes(self, reading: Reading, judged_before: float) -> bool:
+        """Whether a stored reading is of this alarm, not later than that, and later than what has been taken in."""
         frame, last = reading.frame, self.track.inputs[0].frame_at
-        mine = isinstance(frame, GaugeFrame) and frame.index.label_sets == self._index.label_sets
-        return mine and isinstance(frame, GaugeFrame) and (last is None or frame.at > last)
+        if not isinstance(frame, GaugeFrame) or frame.index.label_sets != self._index.label_sets:
+            return False
+        return frame.at <= judged_before and (last is None or frame.at > last)
 
     def reading(self, tracks: Mapping[tuple[str, str], KpiTrack], now: float) -> Reading:
         """Return whether it sounds at ``now``; without a sample where a KPI that does not fire could not be judged."""

@@ -64,10 +64,10 @@ def evaluate(
     for sprint in over:
         if not state.has_closed(sprint):
             by_then = bisect_right(new, sprint.end_at, key=lambda stored: stored.observation.seen_at)
-            state.take_all(new[:by_then])
+            state.take_all(new[:by_then], at)
             new = new[by_then:]
             run.close(sprint)
-    state.take_all(new)
+    state.take_all(new, at)
     for sprint in over:
         run.finish_quietly(sprint)
         if is_succeeded(sprint, plan.sprints.values(), at):
@@ -148,7 +148,7 @@ class _Run:
                 continue
             self._sounded.add((name, at))
             reading = alarm.reading(self._state.tracks, at)
-            self._state.take_own(reading, name)
+            self._state.take_own((reading,), name)
             self._own.append(reading)
 
     def finish_quietly(self, sprint: Sprint) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from slo_guard.domain.readings import FloatArray
 
 _ROOM = 256
 _AT_ONCE = 4096
 
+Tally = npt.NDArray[np.int32]
 Sums = Callable[[FloatArray, FloatArray, int], tuple[FloatArray, FloatArray]]
 """Bad and total of windows (start, end] by group: shape (windows, groups) each."""
 
@@ -19,16 +21,21 @@ class SliceTally:
     """How many slices were bad and how many there were, up to the end of each slice, by group.
 
     Slices lie on a grid aligned to the epoch; a slice is (its start, its end]. One is good whose good events are at
-    least the share ``slice_good`` of all. What comes late has the slices from there on judged anew.
+    least the share ``slice_good`` of all. What comes late has the slices from there on judged anew. Those that no
+    window of ``reach_seconds`` holds any more are dropped.
     """
 
-    def __init__(self, slice_seconds: float, slice_good: float) -> None:
+    def __init__(self, slice_seconds: float, slice_good: float, reach_seconds: float) -> None:
         self._slice = slice_seconds
+        self._kept = int(np.ceil(reach_seconds / slice_seconds)) + 1
         self._most_bad = 1.0 - slice_good
         self._first = 0
         self._ends = 0
-        self._bad: FloatArray = np.zeros((_ROOM, 0))
-        self._total: FloatArray = np.zeros((_ROOM, 0))
+        self._bad: Tally = np.zeros((_ROOM, 0), dtype=np.int32)
+        self._total: Tally = np.zeros((_ROOM, 0), dtype=np.int32)
+
+    def __len__(self) -> int:
+        return self._ends
 
     def advance(self, now: float, groups: int, sums: Sums, first_known: float | None, changed_from: float) -> None:
         """Judge the slices that are complete at ``now`` and new, or that hold what changed since the last time."""
@@ -36,7 +43,7 @@ class SliceTally:
             return
         self._make_groups(groups)
         last = int(np.floor(now / self._slice + 1e-9))
-        first = self._slice_of(first_known)
+        first = max(self._slice_of(first_known), last - self._kept)
         if not self._ends or first < self._first:
             self._first = first
             self._ends = 1  # nothing up to the start of the first slice
@@ -55,10 +62,8 @@ class SliceTally:
         places = np.floor(starts / self._slice + 1e-9).astype(np.int64) - self._first
         places = np.clip(places, 0, self._ends - 1)
         newest = self._ends - 1
-        return (
-            self._bad[newest, :groups] - self._bad[places, :groups],
-            self._total[newest, :groups] - self._total[places, :groups],
-        )
+        bad, total = (each[newest, :groups] - each[places, :groups] for each in (self._bad, self._total))
+        return bad.astype(np.float64), total.astype(np.float64)
 
     def _slice_of(self, at: float) -> int:
         """Return the number of the slice that holds an instant: on a boundary that is the one that ends there."""
@@ -68,8 +73,8 @@ class SliceTally:
         with_data = total > 0
         with np.errstate(invalid="ignore", divide="ignore"):
             is_bad = with_data & (bad / total > self._most_bad + 1e-12)
+        self._make_room(len(bad))
         new = slice(self._ends, self._ends + len(bad))
-        self._make_room(new.stop)
         groups = bad.shape[1]
         before = self._ends - 1
         self._bad[new, :groups] = self._bad[before, :groups] + np.cumsum(is_bad, axis=0)
@@ -83,13 +88,16 @@ class SliceTally:
             self._total = np.pad(self._total, ((0, 0), (0, missing)))
 
     def _make_room(self, slices: int) -> None:
-        if slices <= len(self._bad):
+        if self._ends + slices <= len(self._bad):
             return
+        dropped = max(0, self._ends - self._kept - 1)
         size = len(self._bad)
-        while size < slices:
+        while size < self._ends - dropped + slices:
             size *= 2
         for name in ("_bad", "_total"):
             old = getattr(self, name)
-            wider = np.zeros((size, old.shape[1]))
-            wider[: self._ends] = old[: self._ends]
+            wider = np.zeros((size, old.shape[1]), dtype=np.int32)
+            wider[: self._ends - dropped] = old[dropped : self._ends]
             setattr(self, name, wider)
+        self._first += dropped
+        self._ends -= dropped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -145,11 +145,11 @@ class EvaluationState:
                 alarm = self.burn_alarms[sprint.id] = BurnAlarm(sprint, kpis, before.get(sprint.id))
                 self._readers.setdefault(BURN_ALARM, []).append(alarm.track)
 
-    def take_own(self, reading: Reading, sprint: str) -> None:
+    def take_own(self, readings: Sequence[Reading], sprint: str) -> None:
         """Take in what the evaluator itself says of a sprint's burn alarms."""
         for track in self._readers.get(BURN_ALARM, ()):
             if track.kpi.sprint == sprint:
-                track.take(reading, BURN_ALARM)
+                track.take_all(readings, BURN_ALARM)
 
     def in_order(self, kpis: Iterable[KPI]) -> list[KPI]:
         """Return ``kpis`` in rule order, but each behind the one that it depends on."""
@@ -169,17 +169,21 @@ class EvaluationState:
         kpis = tuple(kpi for kpi in plan.kpis if not self.is_left((kpi.sprint, kpi.id)))
         return plan if len(kpis) == len(plan.kpis) else replace(plan, kpis=kpis)
 
-    def take_all(self, observations: Iterable[StoredObservation]) -> None:
+    def take_all(self, observations: Iterable[StoredObservation], now: float = np.inf) -> None:
         """Take in observations, ascending: into the buffers of every KPI that reads their indicators.
 
+        ``now``: the instant (Unix seconds) of the evaluation that takes them in. What is stored of burn alarms is
+        taken as far as it is of evaluations before this state: its own ones it has taken already, or judges anew.
         Indicators know nothing of each other, so each one's observations are taken in runs: a first collection
         that brings a sprint's history costs little more than any other.
         """
         waiting: dict[str, list[Observation]] = {}
+        alarms: dict[str, list[Reading]] = {}
+        judged_before = np.nextafter(now, -np.inf) if self.evaluated_at is None else self.evaluated_at
         for stored in observations:
             self.reading_cursor = max(self.reading_cursor, stored.id)
-            if stored.observation.indicators == (BURN_ALARM,):
-                self._take_back(stored.observation)
+            if isinstance(stored.observation, Reading) and stored.observation.indicator == BURN_ALARM:
+                self._gather(stored.observation, alarms, judged_before)
                 continue
             for indicator in stored.observation.indicators:
                 self.awaiting.discard(indicator)
@@ -189,12 +193,13 @@ class EvaluationState:
                     self._take_run(indicator, waiting.pop(indicator))
         for indicator, run in waiting.items():
             self._take_run(indicator, run)
+        for sprint, readings in alarms.items():
+            self.take_own(readings, sprint)
 
-    def _take_back(self, observation: Observation) -> None:
-        """Take in a stored reading of burn alarms, unless this is where it came from, or it was judged anew."""
-        for name, alarm in self.burn_alarms.items():
-            if isinstance(observation, Reading) and alarm.takes(observation):
-                self.take_own(observation, name)
+    def _gather(self, reading: Reading, alarms: dict[str, list[Reading]], judged_before: float) -> None:
+        for sprint, alarm in self.burn_alarms.items():
+            if alarm.takes(reading, judged_before):
+                alarms.setdefault(sprint, []).append(reading)
 
     def _take_run(self, indicator: str, run: list[Observation]) -> None:
         for track in self._readers.get(indicator, ()):

@@ -162,7 +162,7 @@ def test_slices_are_those_of_a_plain_count(events, slice_seconds, slice_good, wa
     note(f"SLO_GUARD_SEED={SEED}")
     begin = 1000 * slice_seconds
     known: list[tuple[float, int, float, float]] = []
-    tally, now, groups = SliceTally(slice_seconds, slice_good), begin, 1
+    tally, now, groups = SliceTally(slice_seconds, slice_good, 100 * slice_seconds), begin, 1
 
     def sums(starts, ends, count):
         bad, total = np.zeros((len(starts), count)), np.zeros((len(starts), count))
@@ -197,6 +197,25 @@ def test_slices_are_those_of_a_plain_count(events, slice_seconds, slice_good, wa
                     expected[0, group] += of_bad[0, group] / of_total[0, group] > 1 - slice_good + 1e-12
             slot += 1
         np.testing.assert_array_equal(np.concatenate([bad, total]), expected)
+
+
+def test_slices_that_no_window_holds_are_forgotten():
+    """A daemon runs for months; its memory goes by the longest window and not by its age."""
+    tally, begin = SliceTally(60.0, 0.9, 100 * 60.0), 60_000.0
+
+    def sums(starts, ends, count):
+        number = np.round(np.asarray(ends) / 60.0)[:, None] * np.ones(count)
+        return np.where(number % 3 == 0, 5.0, 0.0), np.full((len(ends), count), 10.0)
+
+    for step in range(3000):
+        now = begin + 60.0 * step
+        tally.advance(now, 2, sums, begin, now if step else math.inf)
+        bad, total = tally.within(np.array([now - 6000.0, now - 600.0]), 2)
+        if step > 200:
+            assert total.tolist() == [[100.0, 100.0], [10.0, 10.0]]
+            assert bad[0, 0] in (33.0, 34.0)
+
+    assert len(tally) < 1000
 
 
 @seed(SEED)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from slo_guard.clock import from_unix
+from slo_guard.domain.builtin import BURN_ALARM, burn_alarm_index
 from slo_guard.domain.kpi import BudgetMethod, ErrorBudget, NoData, Window, WindowKind
 from slo_guard.domain.ports import PersistedEvaluation
+from slo_guard.domain.readings import GaugeFrame, Reading
 from slo_guard.evaluate import EvaluationState, evaluate, needed_from
+from slo_guard.rulebook.budgets import WORKBOOK
 from tests.support.builders import SPRINT_START, a_frame, a_kpi, a_plan, an_objective, numbered
 
 T0 = SPRINT_START
@@ -48,3 +52,25 @@ def test_a_restart_gives_long_slices_what_they_had(slice_seconds: float):
 
         assert len(kept) < len(known)
         assert (after.row(0).bad, after.row(0).total) == (whole.row(0).bad, whole.row(0).total)
+
+
+def test_what_is_judged_anew_is_not_what_an_older_rule_had_said():
+    """A backtest of other burn alerts over a daemon's store must count their alarms, and not those that it lived."""
+    budget = ErrorBudget(Window(WindowKind.SPRINT), "sprint", 0.1, burn_alerts=WORKBOOK)
+    kpi = a_kpi("kpi", "ratio over 10m", objective=an_objective("at_most", 0.1), error_budget=budget)
+    plan, state, minutes = a_plan(kpi), EvaluationState.fresh(), [T0 + 60.0 * number for number in range(30)]
+    index = burn_alarm_index(kpi.sprint)
+    quiet = [a_frame(name, at, at - T0 if name == "total" else 0.0) for at in minutes for name in ("part", "total")]
+    lived = [Reading(BURN_ALARM, "slo_guard", at, GaugeFrame(index, np.array([1.0]), at)) for at in minutes]
+    before = Reading(BURN_ALARM, "slo_guard", T0, GaugeFrame(index, np.array([1.0]), T0))
+    waiting = numbered(sorted([*quiet, *lived[5:], before], key=lambda each: each.seen_at))
+
+    found = []
+    for now in minutes[5:]:
+        news = [item for item in waiting if item.observation.seen_at <= now]
+        waiting = [item for item in waiting if item.observation.seen_at > now]
+        result = evaluate(plan, news, state, from_unix(now))
+        found.append(result.burn_alarm_seconds[kpi.sprint])
+
+    # What was lived before the first evaluation is known from the store alone.
+    assert set(found) == {300.0}
