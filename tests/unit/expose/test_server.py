@@ -108,7 +108,15 @@ def test_a_client_that_does_not_read_its_answer_does_not_hold_up_the_stop(capfd)
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_it_leaves_signal_handlers_alone(server):
+def test_it_leaves_signal_handlers_alone():
     """Signals belong to the main thread's owner, which stops everything in order."""
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    started = HttpServer(hello, port=0)
+
+    started.start()
+    while_it_runs = [signal.getsignal(number) for number in numbers]
+    started.stop()
+
+    assert while_it_runs == before
+    assert [signal.getsignal(number) for number in numbers] == before
