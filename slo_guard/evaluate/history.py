@@ -109,8 +109,14 @@ class Edges:
             return
         # A row may be newer than that point: its first sample comes behind a later one.
         fill = np.nan if len(entries) > 1 else 0.0
-        before = zip((grown(column, row + 1, fill) for column in self._points[place - 1].columns), entries, strict=True)
-        self._points.insert(place, Point(at, tuple(with_entry(column, row, entry) for column, entry in before)))
+        last = self._points[place - 1]
+        before = zip((grown(column, row + 1, fill) for column in last.columns), entries, strict=True)
+        point = Point(at, tuple(with_entry(column, row, entry) for column, entry in before))
+        if last.at == at:
+            # Rows that are late together share their point: of points at one instant only the last one counts.
+            self._points[place - 1] = point
+        else:
+            self._points.insert(place, point)
 
     def at_start(self, start: float) -> Point | None:
         """Return the last point at or before ``start`` and drop the older ones; None if there is none."""
