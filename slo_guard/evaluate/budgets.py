@@ -23,12 +23,21 @@ def budget_reach_seconds(kpi: KPI, sprint: Sprint) -> float:
     return max(budget.length_seconds(sprint), *budget.burn_windows, _pace_seconds(budget))
 
 
-def trailing_sums(kpi: KPI, reach_seconds: float) -> TrailingSums:
+def budget_keeps_from(kpi: KPI, sprint: Sprint) -> float:
+    """Return the instant from which on the sums of a KPI's budget are asked for, +inf where none is for good.
+
+    What goes on after its sprint's end has a budget over more than the sprint is long.
+    """
+    budget = kpi.error_budget
+    return sprint.start_at if budget is not None and budget.window.kind is WindowKind.SPRINT else np.inf
+
+
+def trailing_sums(kpi: KPI, reach_seconds: float, keep_from: float) -> TrailingSums:
     """Return the sums that one side of a ratio with a budget needs."""
     budget = kpi.error_budget
     by_slices = budget is not None and budget.method is BudgetMethod.TIMESLICES
     cell = budget.slice_seconds if budget is not None and by_slices else cell_of(reach_seconds)
-    return TrailingSums(reach_seconds, cell, kpi.no_data.after_seconds)
+    return TrailingSums(reach_seconds, cell, kpi.no_data.after_seconds, keep_from=keep_from)
 
 
 class BudgetWatch:

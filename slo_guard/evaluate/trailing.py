@@ -27,12 +27,17 @@ def cell_of(longest_seconds: float) -> float:
 class TrailingSums:
     """Sums over rows at each instant at which something was added, as far back as ``reach_seconds``.
 
+    With ``keep_from`` they also reach back to that instant, however long ago it is.
+
     A window that reaches back further than ``EXACT_SECONDS`` begins at the cell's boundary before its start, so that
     of what is older one point a cell is kept: the memory of a window is bounded, and what is kept decides no answer.
     """
 
-    def __init__(self, reach_seconds: float, cell_seconds: float, fresh_for: float) -> None:
+    def __init__(
+        self, reach_seconds: float, cell_seconds: float, fresh_for: float, *, keep_from: float = np.inf
+    ) -> None:
         self._reach = reach_seconds
+        self._keep_from = keep_from
         self._cell = cell_seconds
         self._fresh_for = fresh_for
         self._times: FloatArray = np.empty(_ROOM)
@@ -188,5 +193,6 @@ class TrailingSums:
         begins_one = np.append(boundary[:-1] < times[1:], True)
         recent = times > newest - EXACT_SECONDS - self._cell
         following = np.append(times[1:], np.inf)
-        in_reach = following > newest - self._reach - self._cell
-        return np.flatnonzero((recent | begins_one) & in_reach)
+        in_reach = following > min(newest - self._reach - self._cell, self._keep_from)
+        kept_for_good = (times <= self._keep_from) & (following > self._keep_from)
+        return np.flatnonzero(((recent | begins_one) & in_reach) | kept_for_good)
