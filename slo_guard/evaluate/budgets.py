@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from slo_guard.domain.budgets import BudgetFrame
-from slo_guard.domain.kpi import KPI, BudgetMethod, ErrorBudget, RatioPair, Sprint, WindowKind
+from slo_guard.domain.kpi import KPI, BudgetMethod, Combine, ErrorBudget, RatioPair, Sprint, WindowKind
 from slo_guard.domain.readings import BoolArray, FloatArray
+from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.slices import SliceTally
 from slo_guard.evaluate.trailing import TrailingSums, cell_of
+
+_TOGETHER_SECONDS = 5.0
+"""Sides whose samples begin so little apart were collected together."""
 
 PACE_SECONDS = 3600.0
 """Over what the present pace is taken where there are no burn alerts; else over their shortest long window."""
@@ -80,6 +84,7 @@ class BudgetWatch:
             rates=rates[:-1],
             totals=seen[:-1],
             burning=self._burning(rates, seen, groups),
+            unseen=self._unseen(now, seen, groups),
             exhausted_in=self._exhausted_in(now, remaining, rates[self._place(self._pace)]),
             pace_seconds=self._pace,
             length_seconds=budget.length_seconds(self._sprint),
@@ -105,6 +110,25 @@ class BudgetWatch:
             both = (rates[long] > pair.factor) & (rates[short] > pair.factor)
             burning[tier] = both & (seen[long] >= self._budget.min_total)
         return burning
+
+    def _unseen(self, now: float, seen: FloatArray, groups: int) -> BoolArray:
+        """Return of which tiers nobody can tell: what one side lacks looks like failures, or like none.
+
+        That is so while the collection of one side alone fails, and where a side has no sample in the short window, or
+        was silent as that began, and the other one was not. Where both were, there is nothing to tell before events
+        have come.
+        """
+        unseen = np.zeros((len(self._budget.burn_alerts), groups), dtype=bool)
+        part, total = self._sides
+        if (part.failure is None) != (total.failure is None):
+            return ~unseen
+        for tier, pair in enumerate(self._budget.burn_alerts):
+            start = self._begin(now, pair.short_seconds)
+            one, other = (_known_from(side, start, groups) for side in self._sides)
+            earlier, later = np.minimum(one, other), np.maximum(one, other)
+            nothing = (later > start) & (seen[self._place(pair.short_seconds)] == 0)
+            unseen[tier] = np.isinf(later) | (later > earlier + _TOGETHER_SECONDS) | nothing
+        return unseen
 
     def _exhausted_in(self, now: float, remaining: FloatArray, pace: FloatArray) -> FloatArray:
         """Return when the budget of the whole window is spent: what is spent so far counts for the time so far."""
@@ -149,6 +173,17 @@ def _sums(side: Input, starts: FloatArray, ends: FloatArray, groups: int) -> Flo
     for window, row in enumerate(gained):
         found[window] = np.bincount(rows, weights=row, minlength=groups)
     return found
+
+
+def _known_from(side: Input, start: float, groups: int) -> FloatArray:
+    """Return from when on each group is known in the window from ``start`` to now, +inf where it is nowhere."""
+    if side.events is not None:
+        answered = side.succeeded_at is not None and side.succeeded_at > start
+        return np.full(groups, start if answered else np.inf)
+    assert side.trailing is not None
+    begins = side.folding.reduce(side.trailing.counts_from(start, len(side.rows)), Combine.MAX)
+    seen_at = side.folding.reduce(grown(side.latest_at, len(side.rows)), Combine.MAX)
+    return np.where(seen_at > start, begins, np.inf)
 
 
 def _first_at(side: Input) -> float | None:

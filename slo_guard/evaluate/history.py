@@ -260,6 +260,10 @@ class Counter:
         if self.trailing is not None:
             gained = np.where(present & ~new, step, 0.0)
             self.trailing.add(at, gained if born is None else np.where(born, begins, gained), self._seen_at)
+            begun = new if born is None else new & ~born
+            returned = begun | (present & self.trailing.is_silence(self._seen_at, at))
+            if returned.any():
+                self.trailing.note_return(at, returned, self._seen_at)
         self.total = np.where(new, begins, np.where(present, self.total + step, self.total))
         self._raw = np.where(present, values, self._raw)
         self._seen_at = np.where(present, at, self._seen_at)
@@ -279,7 +283,7 @@ class Counter:
         steps = np.where(present, np.where(values < before, values, values - before), 0.0)
         totals = np.cumsum(np.concatenate([self.total[None, :], steps]), axis=0)[1:]
         if self.trailing is not None:
-            self.trailing.add_run(times, steps, self._seen_at)
+            self.trailing.add_run(times, steps, self._seen_at, present)
         seen = np.where(present, times[:, None], self._seen_at)
         self._note_first(
             float(times[-1]), present, lambda start: totals[int(np.searchsorted(times, start, side="right"))]
