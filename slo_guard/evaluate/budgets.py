@@ -57,7 +57,8 @@ class BudgetWatch:
         self._windows: FloatArray = np.array(sorted({*budget.burn_windows, self._pace}))
         self._slices = None
         if budget.method is BudgetMethod.TIMESLICES:
-            self._slices = SliceTally(budget.slice_seconds, budget.slice_good, budget_reach_seconds(kpi, sprint))
+            reach, keep_from = budget_reach_seconds(kpi, sprint), budget_keeps_from(kpi, sprint)
+            self._slices = SliceTally(budget.slice_seconds, budget.slice_good, reach, keep_from=keep_from)
 
     def at(self, now: float, groups: int) -> BudgetFrame:
         """Return the budgets of all ``groups`` at ``now``."""
