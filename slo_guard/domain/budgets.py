@@ -32,6 +32,7 @@ class BudgetFrame:
     part of the budget so far that is left, 1 for all of it, negative beyond it, shape (n,); ``windows``: the burn
     windows in seconds, ascending, shape (w,); ``rates`` and ``totals``: burn rate and events of each, shape (w, n);
     ``burning``: which tiers' windows are both above the factor, shape (tiers, n), in the order of ``budget``'s;
+    ``unseen``: of which tiers nobody can tell, since the short window lacks samples of a side, shape (tiers, n);
     ``exhausted_in``: seconds until the whole window's budget is spent at the pace of ``pace_seconds``, 0 where it is,
     infinite where nothing burns; ``length_seconds``: of the budget's whole window.
     """
@@ -46,6 +47,7 @@ class BudgetFrame:
     rates: FloatArray
     totals: FloatArray
     burning: BoolArray
+    unseen: BoolArray
     exhausted_in: FloatArray
     pace_seconds: float
     length_seconds: float
@@ -63,6 +65,7 @@ class BudgetFrame:
             self.rates[:, groups],
             self.totals[:, groups],
             self.burning[:, groups],
+            self.unseen[:, groups],
             self.exhausted_in[groups],
             self.pace_seconds,
             self.length_seconds,

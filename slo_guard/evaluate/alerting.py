@@ -193,9 +193,14 @@ def condition_of(
     return Condition(condition.holds & ~unknown, condition.at_once & ~unknown, condition.frozen | unknown)
 
 
-def burn_condition(kpi: KPI, verdict: CodeArray, burning: BoolArray, *, unknown: BoolArray | None = None) -> Condition:
-    """Return what drives the burn alerts of one tier: while data is missing nobody knows whether it still burns."""
-    no_data = verdict == Verdict.NO_DATA
+def burn_condition(
+    kpi: KPI, verdict: CodeArray, burning: BoolArray, unseen: BoolArray, *, unknown: BoolArray | None = None
+) -> Condition:
+    """Return what drives the burn alerts of one tier: while data is missing nobody knows whether it still burns.
+
+    ``unseen``: where it is missing in the short window, whatever the verdict.
+    """
+    no_data = (verdict == Verdict.NO_DATA) | unseen
     frozen = np.zeros(len(verdict), dtype=bool) if kpi.no_data.then is NoDataThen.OK else no_data
     if unknown is not None:
         frozen = frozen | unknown

@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from slo_guard.domain.budgets import BudgetFrame
-from slo_guard.domain.kpi import KPI, BudgetMethod, ErrorBudget, RatioPair, Sprint, WindowKind
+from slo_guard.domain.kpi import KPI, BudgetMethod, Combine, ErrorBudget, RatioPair, Sprint, WindowKind
 from slo_guard.domain.readings import BoolArray, FloatArray
+from slo_guard.evaluate.history import grown
 from slo_guard.evaluate.inputs import Input
 from slo_guard.evaluate.slices import SliceTally
 from slo_guard.evaluate.trailing import TrailingSums, cell_of
+
+_TOGETHER_SECONDS = 5.0
+"""Sides whose samples begin so little apart were collected together."""
 
 PACE_SECONDS = 3600.0
 """Over what the present pace is taken where there are no burn alerts; else over their shortest long window."""
@@ -23,12 +27,21 @@ def budget_reach_seconds(kpi: KPI, sprint: Sprint) -> float:
     return max(budget.length_seconds(sprint), *budget.burn_windows, _pace_seconds(budget))
 
 
-def trailing_sums(kpi: KPI, reach_seconds: float) -> TrailingSums:
+def budget_keeps_from(kpi: KPI, sprint: Sprint) -> float:
+    """Return the instant from which on the sums of a KPI's budget are asked for, +inf where none is for good.
+
+    What goes on after its sprint's end has a budget over more than the sprint is long.
+    """
+    budget = kpi.error_budget
+    return sprint.start_at if budget is not None and budget.window.kind is WindowKind.SPRINT else np.inf
+
+
+def trailing_sums(kpi: KPI, reach_seconds: float, keep_from: float) -> TrailingSums:
     """Return the sums that one side of a ratio with a budget needs."""
     budget = kpi.error_budget
     by_slices = budget is not None and budget.method is BudgetMethod.TIMESLICES
     cell = budget.slice_seconds if budget is not None and by_slices else cell_of(reach_seconds)
-    return TrailingSums(reach_seconds, cell, kpi.no_data.after_seconds)
+    return TrailingSums(reach_seconds, cell, kpi.no_data.after_seconds, keep_from=keep_from)
 
 
 class BudgetWatch:
@@ -44,7 +57,8 @@ class BudgetWatch:
         self._windows: FloatArray = np.array(sorted({*budget.burn_windows, self._pace}))
         self._slices = None
         if budget.method is BudgetMethod.TIMESLICES:
-            self._slices = SliceTally(budget.slice_seconds, budget.slice_good, budget_reach_seconds(kpi, sprint))
+            reach, keep_from = budget_reach_seconds(kpi, sprint), budget_keeps_from(kpi, sprint)
+            self._slices = SliceTally(budget.slice_seconds, budget.slice_good, reach, keep_from=keep_from)
 
     def at(self, now: float, groups: int) -> BudgetFrame:
         """Return the budgets of all ``groups`` at ``now``."""
@@ -71,6 +85,7 @@ class BudgetWatch:
             rates=rates[:-1],
             totals=seen[:-1],
             burning=self._burning(rates, seen, groups),
+            unseen=self._unseen(now, seen, groups),
             exhausted_in=self._exhausted_in(now, remaining, rates[self._place(self._pace)]),
             pace_seconds=self._pace,
             length_seconds=budget.length_seconds(self._sprint),
@@ -96,6 +111,25 @@ class BudgetWatch:
             both = (rates[long] > pair.factor) & (rates[short] > pair.factor)
             burning[tier] = both & (seen[long] >= self._budget.min_total)
         return burning
+
+    def _unseen(self, now: float, seen: FloatArray, groups: int) -> BoolArray:
+        """Return of which tiers nobody can tell: what one side lacks looks like failures, or like none.
+
+        That is so while the collection of one side alone fails, and where a side has no sample in the short window, or
+        was silent as that began, and the other one was not. Where both were, there is nothing to tell before events
+        have come.
+        """
+        unseen = np.zeros((len(self._budget.burn_alerts), groups), dtype=bool)
+        part, total = self._sides
+        if (part.failure is None) != (total.failure is None):
+            return ~unseen
+        for tier, pair in enumerate(self._budget.burn_alerts):
+            start = self._begin(now, pair.short_seconds)
+            one, other = (_known_from(side, start, groups) for side in self._sides)
+            earlier, later = np.minimum(one, other), np.maximum(one, other)
+            nothing = (later > start) & (seen[self._place(pair.short_seconds)] == 0)
+            unseen[tier] = np.isinf(later) | (later > earlier + _TOGETHER_SECONDS) | nothing
+        return unseen
 
     def _exhausted_in(self, now: float, remaining: FloatArray, pace: FloatArray) -> FloatArray:
         """Return when the budget of the whole window is spent: what is spent so far counts for the time so far."""
@@ -140,6 +174,17 @@ def _sums(side: Input, starts: FloatArray, ends: FloatArray, groups: int) -> Flo
     for window, row in enumerate(gained):
         found[window] = np.bincount(rows, weights=row, minlength=groups)
     return found
+
+
+def _known_from(side: Input, start: float, groups: int) -> FloatArray:
+    """Return from when on each group is known in the window from ``start`` to now, +inf where it is nowhere."""
+    if side.events is not None:
+        answered = side.succeeded_at is not None and side.succeeded_at > start
+        return np.full(groups, start if answered else np.inf)
+    assert side.trailing is not None
+    begins = side.folding.reduce(side.trailing.counts_from(start, len(side.rows)), Combine.MAX)
+    seen_at = side.folding.reduce(grown(side.latest_at, len(side.rows)), Combine.MAX)
+    return np.where(seen_at > start, begins, np.inf)
 
 
 def _first_at(side: Input) -> float | None:

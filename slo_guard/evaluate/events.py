@@ -14,13 +14,14 @@ _ROOM = 1024
 class EventBuffer:
     """The events of one selection as columns in ascending time, each in its row of the table.
 
-    What comes late is taken into its place. Windows (start, now] whose start never goes back: what lies before, and
-    is older than ``keep_seconds``, is dropped once it is the greater part, so that an event is moved a constant number
-    of times.
+    What comes late is taken into its place. Windows (start, now] whose start never goes back: what lies before, and is
+    older than ``keep_seconds`` and than ``keep_from``, is dropped once it is the greater part, so that an event is
+    moved a constant number of times.
     """
 
-    def __init__(self, keep_seconds: float = 0.0) -> None:
+    def __init__(self, keep_seconds: float = 0.0, keep_from: float = np.inf) -> None:
         self._keep = keep_seconds
+        self._keep_from = keep_from
         self.changed_from = np.inf
         """The earliest event that came since this was last set to infinity."""
         self._at: FloatArray = np.empty(_ROOM)
@@ -80,7 +81,7 @@ class EventBuffer:
                 self._found = asked, (self._ranked.quantile(measure.quantile), self._ranked.sizes)
             else:
                 self._found = asked, self._added_up(measure.reducer, slice(low, high), group_of, count)
-            unused = self._places(min(start, now - self._keep), now)[0]
+            unused = self._places(min(start, now - self._keep, self._keep_from), now)[0]
             if unused - self._first > max(_ROOM, len(self) // 2):
                 self._first = unused
         return self._found[1]

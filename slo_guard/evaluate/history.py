@@ -109,8 +109,14 @@ class Edges:
             return
         # A row may be newer than that point: its first sample comes behind a later one.
         fill = np.nan if len(entries) > 1 else 0.0
-        before = zip((grown(column, row + 1, fill) for column in self._points[place - 1].columns), entries, strict=True)
-        self._points.insert(place, Point(at, tuple(with_entry(column, row, entry) for column, entry in before)))
+        last = self._points[place - 1]
+        before = zip((grown(column, row + 1, fill) for column in last.columns), entries, strict=True)
+        point = Point(at, tuple(with_entry(column, row, entry) for column, entry in before))
+        if last.at == at:
+            # Rows that are late together share their point: of points at one instant only the last one counts.
+            self._points[place - 1] = point
+        else:
+            self._points.insert(place, point)
 
     def at_start(self, start: float) -> Point | None:
         """Return the last point at or before ``start`` and drop the older ones; None if there is none."""
@@ -254,6 +260,10 @@ class Counter:
         if self.trailing is not None:
             gained = np.where(present & ~new, step, 0.0)
             self.trailing.add(at, gained if born is None else np.where(born, begins, gained), self._seen_at)
+            begun = new if born is None else new & ~born
+            returned = begun | (present & self.trailing.is_silence(self._seen_at, at))
+            if returned.any():
+                self.trailing.note_return(at, returned, self._seen_at)
         self.total = np.where(new, begins, np.where(present, self.total + step, self.total))
         self._raw = np.where(present, values, self._raw)
         self._seen_at = np.where(present, at, self._seen_at)
@@ -273,7 +283,7 @@ class Counter:
         steps = np.where(present, np.where(values < before, values, values - before), 0.0)
         totals = np.cumsum(np.concatenate([self.total[None, :], steps]), axis=0)[1:]
         if self.trailing is not None:
-            self.trailing.add_run(times, steps, self._seen_at)
+            self.trailing.add_run(times, steps, self._seen_at, present)
         seen = np.where(present, times[:, None], self._seen_at)
         self._note_first(
             float(times[-1]), present, lambda start: totals[int(np.searchsorted(times, start, side="right"))]

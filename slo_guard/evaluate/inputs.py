@@ -62,6 +62,7 @@ class Input:
         *,
         counted: Counted | None = None,
         reach_seconds: float = 0.0,
+        keep_from: float = np.inf,
         trailing: TrailingSums | None = None,
     ) -> None:
         reducer = kpi.measure.reducer
@@ -97,7 +98,7 @@ class Input:
         self.counter = Counter(origin, counted, self.trailing, recalls=recalls) if counts else None
         self.level = Level(SprintOrigin(sprint_start) if runs_down else origin) if _needs_level(kpi) else None
         self.aggregator = Aggregator(_UFUNCS[reducer], origin) if reducer in _UFUNCS else None
-        self.events = EventBuffer(reach_seconds) if observes else None
+        self.events = EventBuffer(reach_seconds, keep_from) if observes else None
         self.buckets = BucketBuffer(origin, counted) if self._is_histogram and reducer is Reducer.QUANTILE else None
         self.trail = Trail(kpi.drift.over_seconds) if kpi.drift is not None else None
         self.true_time = HeldTime(origin, counted) if times else None

@@ -59,7 +59,11 @@ class RecentSamples:
     def take(self, row: int, at: float, value: float) -> None:
         """Take in a late sample of one row: as if it had come in its time."""
         place = sum(frame_at <= at for frame_at, _, _ in self._frames)
-        self._frames.insert(place, (at, *self._frames[place - 1][1:]))
+        if self._frames[place - 1][0] == at:
+            # Most often a whole collection is late: a frame for each of its rows would cost as many copies of all rows.
+            place -= 1
+        else:
+            self._frames.insert(place, (at, *self._frames[place - 1][1:]))
         for number in range(place, len(self._frames)):
             frame_at, raw, seen_at = self._frames[number]
             if row < len(raw) and not seen_at[row] > at:

@@ -100,7 +100,8 @@ class RuleHistory:
     def _original(self, kpi: KPI) -> KPI | None:
         """Return ``kpi`` with the target that it started with; None where it has that, or measures something else."""
         known = self._forms[kpi.sprint, kpi.id]
-        names = _differing(known.original, rule_form(kpi))
+        # An error budget follows from the objective, and decides no verdict.
+        names = _differing(known.original, rule_form(kpi)) - {"error_budget"}
         if not names or not names <= _JUDGED_AFTERWARDS:
             return None
         due = json.loads(known.original["due"].value)

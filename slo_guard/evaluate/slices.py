@@ -22,12 +22,15 @@ class SliceTally:
 
     Slices lie on a grid aligned to the epoch; a slice is (its start, its end]. One is good whose good events are at
     least the share ``slice_good`` of all. What comes late has the slices from there on judged anew. Those that no
-    window of ``reach_seconds`` holds any more are dropped.
+    window of ``reach_seconds`` holds any more are dropped, unless they ended after ``keep_from``.
     """
 
-    def __init__(self, slice_seconds: float, slice_good: float, reach_seconds: float) -> None:
+    def __init__(
+        self, slice_seconds: float, slice_good: float, reach_seconds: float, *, keep_from: float = np.inf
+    ) -> None:
         self._slice = slice_seconds
         self._kept = int(np.ceil(reach_seconds / slice_seconds)) + 1
+        self._keeps_from = float(np.floor(keep_from / slice_seconds))
         self._most_bad = 1.0 - slice_good
         self._first = 0
         self._ends = 0
@@ -43,7 +46,7 @@ class SliceTally:
             return
         self._make_groups(groups)
         last = int(np.floor(now / self._slice + 1e-9))
-        first = max(self._slice_of(first_known), last - self._kept)
+        first = max(self._slice_of(first_known), int(min(last - self._kept, self._keeps_from)))
         if not self._ends or first < self._first:
             self._first = first
             self._ends = 1  # nothing up to the start of the first slice
@@ -90,7 +93,7 @@ class SliceTally:
     def _make_room(self, slices: int) -> None:
         if self._ends + slices <= len(self._bad):
             return
-        dropped = max(0, self._ends - self._kept - 1)
+        dropped = max(0, int(min(self._ends - self._kept - 1, self._keeps_from - self._first)))
         size = len(self._bad)
         while size < self._ends - dropped + slices:
             size *= 2

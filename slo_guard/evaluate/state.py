@@ -15,7 +15,7 @@ from slo_guard.domain.kpi import KPI, Plan, Sprint, WindowKind
 from slo_guard.domain.ports import PersistedEvaluation, StoredObservation
 from slo_guard.domain.readings import IndicatorType, Observation, Reading
 from slo_guard.domain.sprints import is_handed_over
-from slo_guard.evaluate.budgets import budget_reach_seconds
+from slo_guard.evaluate.budgets import budget_keeps_from, budget_reach_seconds
 from slo_guard.evaluate.burn_alarm import BurnAlarm, may_sound
 from slo_guard.evaluate.closing import restored_frame
 from slo_guard.evaluate.conditions import in_order_of_conditions
@@ -229,7 +229,9 @@ def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = Non
         if kpi.error_budget is not None:
             # Where a long window begins is moved back to the boundary of a cell, or of a slice.
             cell = max(LONGEST_CELL_SECONDS, kpi.error_budget.slice_seconds)
-            starts.append(at - budget_reach_seconds(kpi, plan.sprints[kpi.sprint]) - cell - slack)
+            sprint = plan.sprints[kpi.sprint]
+            begins = min(at - budget_reach_seconds(kpi, sprint), budget_keeps_from(kpi, sprint))
+            starts.append(begins - cell - slack)
         if kpi.pace is not None:
             starts.append(plan.sprints[kpi.sprint].start_at - slack)
         if kpi.type is IndicatorType.EVENT:

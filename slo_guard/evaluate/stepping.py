@@ -91,10 +91,11 @@ class _Step:
         kpi, unknown = self._track.kpi, reason == _UNKNOWN_CODE
         nothing_unknown = None if not unknown.any() else unknown
         if self._pair is not None:
-            burning = np.zeros(len(verdict), dtype=bool)
-            if self._frame.budget is not None:
-                burning = self._spread(self._frame.budget.burning[self._track.tiers[self._slot]], fill=False)
-            return burn_condition(kpi, verdict, burning, unknown=nothing_unknown)
+            burning = unseen = np.zeros(len(verdict), dtype=bool)
+            budget, tier = self._frame.budget, self._track.tiers[self._slot]
+            if budget is not None:
+                burning, unseen = (self._spread(each[tier], fill=False) for each in (budget.burning, budget.unseen))
+            return burn_condition(kpi, verdict, burning, unseen, unknown=nothing_unknown)
         since, unresolved = self._spread(self._frame.since, np.nan), self._spread(self._unresolved, fill=True)
         return condition_of(
             self._kind, kpi, verdict, unresolved, since, self._alerts.state, self._now, unknown=nothing_unknown

@@ -25,7 +25,7 @@ from slo_guard.domain.readings import (
 from slo_guard.domain.series import NO_LABELS_INDEX, SeriesIndex
 from slo_guard.domain.verdicts import REASON_CODE, CodeArray, Outlook, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate.alerting import AlertArray
-from slo_guard.evaluate.budgets import BudgetWatch, budget_reach_seconds, trailing_sums
+from slo_guard.evaluate.budgets import BudgetWatch, budget_keeps_from, budget_reach_seconds, trailing_sums
 from slo_guard.evaluate.cross_check import CrossCheck
 from slo_guard.evaluate.drift import GroupTrend
 from slo_guard.evaluate.history import grown, grown_flags
@@ -102,12 +102,14 @@ class KpiTrack:
 
     def _inputs(self, end: float, counted: Counted | None) -> tuple[Input, ...]:
         start, reach = self.sprint.start_at, budget_reach_seconds(self.kpi, self.sprint)
+        keep_from = budget_keeps_from(self.kpi, self.sprint)
         return tuple(
             Input(
                 *(kpi, selection, self.groups, self._origin, end, start),
                 counted=counted,
                 reach_seconds=reach,
-                trailing=trailing_sums(kpi, reach) if reach else None,
+                keep_from=keep_from,
+                trailing=trailing_sums(kpi, reach, keep_from) if reach else None,
             )
             for kpi, selection in sides_of(self.kpi)
         )

@@ -27,18 +27,25 @@ def cell_of(longest_seconds: float) -> float:
 class TrailingSums:
     """Sums over rows at each instant at which something was added, as far back as ``reach_seconds``.
 
+    With ``keep_from`` they also reach back to that instant, however long ago it is.
+
     A window that reaches back further than ``EXACT_SECONDS`` begins at the cell's boundary before its start, so that
     of what is older one point a cell is kept: the memory of a window is bounded, and what is kept decides no answer.
     """
 
-    def __init__(self, reach_seconds: float, cell_seconds: float, fresh_for: float) -> None:
+    def __init__(
+        self, reach_seconds: float, cell_seconds: float, fresh_for: float, *, keep_from: float = np.inf
+    ) -> None:
         self._reach = reach_seconds
+        self._keep_from = keep_from
         self._cell = cell_seconds
         self._fresh_for = fresh_for
         self._times: FloatArray = np.empty(_ROOM)
         self._sums: FloatArray = np.zeros((_ROOM, 0))
         self._count = 0
         self._last: FloatArray = np.zeros(0)
+        self._silent_from: FloatArray = np.zeros(0)
+        self._back_at: FloatArray = np.zeros(0)
         self.changed_from = np.inf
         """The earliest instant whose sums changed since this was last set to infinity."""
 
@@ -62,9 +69,20 @@ class TrailingSums:
         self._last = self._last + gained
         self._append(at, self._last)
 
-    def add_run(self, times: FloatArray, gained: FloatArray, since: FloatArray) -> None:
-        """Do :meth:`add` for each of ``times``; ``gained`` has the shape (times, rows), in all the same rows gain."""
+    def is_silence(self, since: FloatArray, at: float) -> BoolArray:
+        """Return which rows, last seen at ``since``, were stale before ``at``."""
+        silent: BoolArray = at - since > self._fresh_for
+        return silent
+
+    def add_run(self, times: FloatArray, gained: FloatArray, since: FloatArray, present: BoolArray) -> None:
+        """Do :meth:`add` for each of ``times``; ``gained`` has the shape (times, rows).
+
+        The same rows are ``present`` in all of them, and were before; only these gain.
+        """
         self.add(float(times[0]), gained[0], since)
+        returned = present & self.is_silence(since, float(times[0]))
+        if returned.any():
+            self.note_return(float(times[0]), returned, since)
         late = np.flatnonzero(np.diff(times) > self._fresh_for) + 1
         begin = 1
         for gap in (*late.tolist(), len(times)):
@@ -72,7 +90,25 @@ class TrailingSums:
             if gap < len(times):
                 before = np.full(gained.shape[1], times[gap - 1])
                 self.add(float(times[gap]), gained[gap], before)
+                self.note_return(float(times[gap]), present, before)
             begin = gap + 1
+
+    def note_return(self, at: float, rows: BoolArray, since: FloatArray) -> None:
+        """Note that ``rows`` have a sample at ``at`` again, or for the first time (``since`` is NaN)."""
+        missing = len(rows) - len(self._back_at)
+        if missing > 0:
+            self._silent_from = np.append(self._silent_from, np.full(missing, -np.inf))
+            self._back_at = np.append(self._back_at, np.full(missing, -np.inf))
+        stale_from = np.where(np.isnan(since), -np.inf, since + self._fresh_for)
+        self._silent_from = np.where(rows, stale_from, self._silent_from)
+        self._back_at = np.where(rows, at, self._back_at)
+
+    def counts_from(self, start: float, rows: int) -> FloatArray:
+        """Return from when on a window that begins at ``start`` knows each row: later, if that was silent then."""
+        found = np.full(rows, start)
+        silent = np.flatnonzero((self._silent_from < start) & (self._back_at > start))
+        found[silent] = self._back_at[silent]
+        return found
 
     def correct(self, row: int, times: tuple[float, float, float], gains: tuple[float, float, float]) -> None:
         """Take in a sample of one row that came late, between two that were there.
@@ -188,5 +224,6 @@ class TrailingSums:
         begins_one = np.append(boundary[:-1] < times[1:], True)
         recent = times > newest - EXACT_SECONDS - self._cell
         following = np.append(times[1:], np.inf)
-        in_reach = following > newest - self._reach - self._cell
-        return np.flatnonzero((recent | begins_one) & in_reach)
+        in_reach = following > min(newest - self._reach - self._cell, self._keep_from)
+        kept_for_good = (times <= self._keep_from) & (following > self._keep_from)
+        return np.flatnonzero(((recent | begins_one) & in_reach) | kept_for_good)

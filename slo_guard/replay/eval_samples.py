@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from slo_guard.clock import iso
+from slo_guard.domain.builtin import BURN_ALARM
 from slo_guard.domain.kpi import KPI, NoDataThen, Plan, Sprint
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.domain.sprints import is_handed_over
@@ -92,12 +93,15 @@ def _key(kpi: KPI) -> _Key:
 
 def _is_silent(kpi: KPI, heard: AbstractSet[str], sprint: Sprint, first: float) -> bool:
     """Whether nothing is recorded of a KPI, so that its alert fires at the first evaluation and stays."""
-    nothing_recorded = heard.isdisjoint(kpi.indicators)
+    nothing_recorded = heard.isdisjoint(kpi.indicators) and BURN_ALARM not in kpi.indicators
     return nothing_recorded and kpi.when is None and kpi.no_data.then is NoDataThen.ALERT and first >= sprint.start_at
 
 
 def _with_those_before(kpis: Iterable[KPI], plan: Plan) -> tuple[KPI, ...]:
-    """Return ``kpis`` with those that what is said of them depends on: conditions, and what earlier sprints left."""
+    """Return ``kpis`` with those that what is said of them depends on.
+
+    That are conditions, what may sound the burn alarms that they read, and what earlier sprints left.
+    """
     wanted, found = list(kpis), dict[_Key, KPI]()
     while wanted:
         kpi = wanted.pop()
@@ -107,6 +111,7 @@ def _with_those_before(kpis: Iterable[KPI], plan: Plan) -> tuple[KPI, ...]:
                 other
                 for other in plan.kpis
                 if (kpi.when is not None and _key(other) == (kpi.sprint, kpi.when.kpi))
+                or (BURN_ALARM in kpi.indicators and other.sprint == kpi.sprint and other.error_budget is not None)
                 or (other.id == kpi.id and plan.sprints[other.sprint].end_at <= plan.sprints[kpi.sprint].start_at)
             ]
     return tuple(kpi for kpi in plan.kpis if _key(kpi) in found)
@@ -116,8 +121,11 @@ def _is_calm(kpi: KPI, frames: Sequence[VerdictFrame], at: float) -> bool:
     """Whether a KPI's breach alert is inactive at ``at`` and its verdicts are final, whatever was before ``frames``.
 
     So it is when no series has given a reason to alert for as long as an alert keeps firing, unless what is
-    judged now depends on what was judged when it was due. Without an objective there is no alert.
+    judged now depends on what was judged when it was due. Without an objective there is no alert. Burn alarms are
+    counted at each evaluation, so what reads them has to be stepped through all of these.
     """
+    if BURN_ALARM in kpi.indicators:
+        return False
     if kpi.objective is None:
         return True
     if kpi.due_at is not None and at >= kpi.due_at:

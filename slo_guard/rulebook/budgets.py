@@ -78,7 +78,7 @@ class BudgetReader:
             window_text=given.window or WindowKind.SPRINT.value,
             allowed=allowed,
             method=BudgetMethod(given.method),
-            slice_seconds=given.slice if given.slice is not None else 60.0,
+            slice_seconds=_slice_seconds(given),
             slice_good=slice_good,
             burn_alerts=pairs,
             min_total=given.min_total if given.min_total is not None else (own_least or 0.0),
@@ -126,7 +126,8 @@ class BudgetReader:
         if given.slice is not None and given.slice < _SHORTEST_SLICE_SECONDS:
             self._say(("slice",), "a slice is at least a second long; write one such as 1m")
         if given.slice_objective is None:
-            assert self.objective is not None
+            if self.objective is None:  # which was said
+                return None
             bound = self.objective.bound
             return bound if self.objective.op in (Op.AT_LEAST, Op.ABOVE) else 1.0 - bound
         fault = misfit(given.slice_objective, RATIO, "slice_objective")
@@ -148,10 +149,19 @@ class BudgetReader:
         else:
             pairs = [*self._of_the_workbook(stated if isinstance(stated, dict) else {})]
             places = [("burn_alerts",)] * len(pairs)
+        slice_seconds = _slice_seconds(given) if given.method == BudgetMethod.TIMESLICES.value else 0.0
         found: list[BurnPair] = []
         for path, pair in zip(places, pairs, strict=True):
-            if pair is not None and self._can_fire(path, pair, allowed, length, found):
-                found.append(pair)
+            if pair is None or not self._can_fire(path, pair, allowed, length, found):
+                continue
+            if pair.severity is not Severity.NONE and pair.short_seconds < slice_seconds:
+                self._say(
+                    path,
+                    f"the short window of {pair.text} is shorter than a slice, so at times it holds none and "
+                    f"ends the alert; write a slice of at most {window_text(pair.short_seconds)}",
+                )
+                continue
+            found.append(pair)
         return tuple(found)
 
     def _of_the_workbook(self, severities: Mapping[str, str]) -> list[BurnPair]:
@@ -229,6 +239,10 @@ class BudgetReader:
 
     def _say(self, path: KeyPath, message: str) -> None:
         self.findings.append(self.draft.finding(("error_budget", *path), message))
+
+
+def _slice_seconds(given: ErrorBudgetFields) -> float:
+    return given.slice if given.slice is not None else 60.0
 
 
 def _hours(seconds: float) -> str:

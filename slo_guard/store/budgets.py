@@ -48,6 +48,8 @@ def budget_from(block: bytes | None) -> BudgetFrame | None:
         rates=rates.reshape(len(windows), len(bad)),
         totals=totals.reshape(len(windows), len(bad)),
         burning=burning.reshape(len(budget.burn_alerts), len(bad)).astype(bool),
+        # It bears on alerts only, and a final verdict has none.
+        unseen=np.zeros((len(budget.burn_alerts), len(bad)), dtype=bool),
         exhausted_in=exhausted_in,
         pace_seconds=pace_seconds,
         length_seconds=length_seconds,

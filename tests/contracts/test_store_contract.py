@@ -446,6 +446,7 @@ def test_an_error_budget_comes_back_as_it_stood_at_the_end(store: Store) -> None
         rates=np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]]),
         totals=np.array([[10.0, 20.0], [30.0, 0.0], [50.0, 60.0]]),
         burning=np.array([[True, False], [False, False]]),
+        unseen=np.zeros((2, 2), dtype=bool),
         exhausted_in=np.array([0.0, np.inf]),
         pace_seconds=3600.0,
         length_seconds=12 * 86400.0,

@@ -76,7 +76,7 @@ def _fed(frames: list[tuple[list[float], int, np.ndarray]], reach: float, cell: 
             plain.add(at, gained[number].tolist(), seen.tolist() if number == 0 else [times[number - 1]] * rows)
         sums.add(times[0], gained[0], seen)
         if runs and len(times) > 1:
-            sums.add_run(np.array(times[1:]), gained[1:], np.full(rows, times[0]))
+            sums.add_run(np.array(times[1:]), gained[1:], np.full(rows, times[0]), np.ones(rows, dtype=bool))
         else:
             for number in range(1, len(times)):
                 sums.add(times[number], gained[number], np.full(rows, times[number - 1]))

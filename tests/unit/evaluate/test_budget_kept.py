@@ -9,12 +9,12 @@ import pytest
 
 from slo_guard.clock import from_unix
 from slo_guard.domain.builtin import BURN_ALARM, burn_alarm_index
-from slo_guard.domain.kpi import BudgetMethod, ErrorBudget, NoData, Window, WindowKind
+from slo_guard.domain.kpi import BudgetMethod, BurnPair, ErrorBudget, NoData, Severity, Window, WindowKind
 from slo_guard.domain.ports import PersistedEvaluation
-from slo_guard.domain.readings import GaugeFrame, Reading
+from slo_guard.domain.readings import GaugeFrame, IndicatorType, Reading
 from slo_guard.evaluate import EvaluationState, evaluate, needed_from
 from slo_guard.rulebook.budgets import WORKBOOK
-from tests.support.builders import SPRINT_START, a_frame, a_kpi, a_plan, an_objective, numbered
+from tests.support.builders import SPRINT_START, a_batch, a_frame, a_kpi, a_plan, a_sprint, an_objective, numbered
 
 T0 = SPRINT_START
 HOUR, DAY = 3600.0, 86400.0
@@ -74,3 +74,43 @@ def test_what_is_judged_anew_is_not_what_an_older_rule_had_said():
 
     # What was lived before the first evaluation is known from the store alone.
     assert set(found) == {300.0}
+
+
+@pytest.mark.parametrize("method", BudgetMethod)
+@pytest.mark.parametrize("kind", [IndicatorType.COUNTER, IndicatorType.EVENT])
+def test_a_budget_of_what_goes_on_after_its_sprint_still_counts_from_the_sprints_start(
+    kind: IndicatorType, method: BudgetMethod
+):
+    """Until the next sprint starts the old one's sliding KPIs go on: their budgets must not forget the first days.
+
+    Nor must they take in what was before the sprint, or be other ones after a restart.
+    """
+    sprint = a_sprint(T0, T0 + DAY)
+    pair = BurnPair(HOUR, 300.0, 6.0, Severity.TICKET, "1h/5m")
+    budget = ErrorBudget(Window(WindowKind.SPRINT), "sprint", 0.1, method, 60.0, 0.95, (pair,))
+    kpi = a_kpi("kpi", "ratio over 1h", objective=an_objective("at_most", 0.1), error_budget=budget, type=kind)
+    plan = a_plan(replace(kpi, no_data=NoData(1800.0)), sprint=sprint)
+    times = [T0 - 6 * HOUR + 600.0 * number for number in range(1200)]
+    # Ten a step; all of them bad before the sprint, one of them afterwards.
+    gained = [(10.0 if at <= T0 else 1.0, 10.0) for at in times]
+    stored = numbered(
+        a_frame(name, at, sum(each[side] for each in gained[: number + 1]))
+        if kind is IndicatorType.COUNTER
+        else a_batch(name, at, *[(at, gained[number][side])])
+        for number, at in enumerate(times)
+        for side, name in enumerate(("part", "total"))
+    )
+
+    state = EvaluationState.fresh()
+    for number, now in enumerate(times):
+        result = evaluate(plan, stored[2 * number : 2 * number + 2], state, from_unix(now))
+    needed = needed_from(plan, now, state.closed)
+    kept = [item for item in stored if item.observation.seen_at >= needed]
+    persisted = PersistedEvaluation(now - 60.0, stored[-1].id, 0, {}, {}, {}, closed=state.closed)
+    restored = EvaluationState.restored(plan, persisted, kept)
+    after = evaluate(plan, [], restored, from_unix(now)).verdicts[0].budget
+
+    within = sum(at > T0 for at in times)
+    lived = result.verdicts[0].budget.row(0)
+    assert (lived.bad, lived.total) == (within, within if method is BudgetMethod.TIMESLICES else 10.0 * within)
+    assert (after.row(0).bad, after.row(0).total) == (lived.bad, lived.total)

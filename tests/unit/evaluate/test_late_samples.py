@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slo_guard.evaluate.history import Counter
+from slo_guard.evaluate.history import Counter, SampleCount
 from slo_guard.evaluate.trailing import TrailingSums
 
 REACH, FRESH_FOR = 86400.0, 1e6
@@ -94,3 +96,26 @@ def test_a_series_whose_first_sample_comes_late_counts_from_it():
     increase, _ = made.increase(-10.0, FRESH_FOR, from_first=True)
     assert increase.tolist() == [1.0, 20.0]
     assert made.trailing.gained(np.array([-10.0]))[0].tolist() == [1.0, 20.0]
+
+
+def test_a_collection_that_is_late_as_a_whole_costs_no_copy_for_each_of_its_rows():
+    """A thousand tenants come late together: a copy of all rows for each would hold up the cycle, and fill the memory."""
+    rows, late = 2_000, 200
+    made, counted = counter(), SampleCount(None)
+    for number in range(5):
+        values = np.full(rows, float(number))
+        values[:late] = np.nan if number == 3 else number
+        made.add(60.0 * number, values)
+        counted.add(60.0 * number, ~np.isnan(values))
+
+    tracemalloc.start()
+    for row in range(late):
+        assert made.take_late(180.0, row, 3.0)
+        counted.take_late(180.0, row)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 20 * rows * 8
+    for start in (0.0, 60.0, 120.0, 180.0):
+        np.testing.assert_array_equal(made.increase(start, FRESH_FOR)[0], np.full(rows, (240.0 - start) / 60.0))
+        np.testing.assert_array_equal(counted.within(start, rows), np.full(rows, (240.0 - start) / 60.0))

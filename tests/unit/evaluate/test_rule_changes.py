@@ -9,7 +9,22 @@ import pytest
 
 from slo_guard.clock import from_unix
 from slo_guard.domain.builtin import SPRINT_CLOSE
-from slo_guard.domain.kpi import KPI, Drift, Exclusion, Pace, Place, Plan, Selection, Single, When
+from slo_guard.domain.kpi import (
+    KPI,
+    BurnPair,
+    Drift,
+    ErrorBudget,
+    Exclusion,
+    Pace,
+    Place,
+    Plan,
+    Selection,
+    Severity,
+    Single,
+    When,
+    Window,
+    WindowKind,
+)
 from slo_guard.domain.ports import PersistedEvaluation
 from slo_guard.domain.readings import IndicatorType, Observation
 from slo_guard.domain.rule_changes import RuleChange, RuleLog
@@ -259,3 +274,36 @@ def test_whatever_bears_on_the_verdict_is_recorded(name, fields):
     log = state.rules.note([replace(P95, **fields)], SPRINT, T0 + 60, closed=False)
 
     assert [each.field for each in log.changes] == [name]
+
+
+def a_slo(limit: float, long: float = 3600.0) -> KPI:
+    """Return a ratio that must not exceed ``limit``, with the error budget that follows from it."""
+    pair = BurnPair(long, 300.0, 2.0, Severity.PAGE, "burn")
+    budget = ErrorBudget(Window(WindowKind.SPRINT), "sprint", limit, burn_alerts=(pair,))
+    return a_kpi("slo", "ratio over sprint", objective=an_objective("at_most", limit), error_budget=budget)
+
+
+FAILING = [
+    a_frame(name, T0 + 30.0 * number, share * number)
+    for number in range(40)
+    for name, share in (("part", 7), ("total", 100))
+]
+
+
+def test_a_target_that_is_loosened_shows_both_verdicts_also_where_a_budget_follows_from_it():
+    """The budget grows with the limit: that is the same change, and no reason to hide what the old limit says."""
+    results = lived({T0: a_slo(0.05), T0 + 270: a_slo(0.1)}, FAILING)
+
+    targets = targets_of(results[-1])
+    assert [change.field for change in targets.changes] == ["error_budget", "objective"]
+    assert (targets.objective, targets.verdict) == ("at_most 0.05", Verdict.MISSED)
+    assert the_frame(results[-1]).worst is Verdict.MET
+
+
+def test_a_budget_that_changes_alone_is_recorded_and_is_no_other_target():
+    """Louder or quieter burn alerts change no verdict, so there is no second one to show."""
+    results = lived({T0: a_slo(0.05), T0 + 270: a_slo(0.05, 7200.0)}, FAILING)
+
+    targets = targets_of(results[-1])
+    assert [change.field for change in targets.changes] == ["error_budget"]
+    assert (targets.objective, targets.verdict) == (None, None)

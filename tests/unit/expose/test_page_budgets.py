@@ -38,6 +38,7 @@ def shown(*alerts):
         rates=np.array([[20.0, NAN], [16.25, NAN], [4.0, NAN], [0.6, NAN]]),
         totals=np.zeros((4, 2)),
         burning=np.array([[True, False], [False, False]]),
+        unseen=np.zeros((2, 2), dtype=bool),
         exhausted_in=np.array([7200.0, NAN]),
         pace_seconds=3600.0,
         length_seconds=SPRINT_END - SPRINT_START,
