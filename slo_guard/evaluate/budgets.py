@@ -55,16 +55,25 @@ class BudgetWatch:
         self._sides = (part, total)
         self._pace = _pace_seconds(budget)
         self._windows: FloatArray = np.array(sorted({*budget.burn_windows, self._pace}))
+        tiers = budget.burn_alerts
+        self._longs = np.searchsorted(self._windows, [pair.long_seconds for pair in tiers])
+        self._shorts = np.searchsorted(self._windows, [pair.short_seconds for pair in tiers])
+        self._factors: FloatArray = np.array([pair.factor for pair in tiers]).reshape(-1, 1)
+        self._paced = int(np.searchsorted(self._windows, self._pace))
         self._slices = None
         if budget.method is BudgetMethod.TIMESLICES:
             reach, keep_from = budget_reach_seconds(kpi, sprint), budget_keeps_from(kpi, sprint)
             self._slices = SliceTally(budget.slice_seconds, budget.slice_good, reach, keep_from=keep_from)
 
-    def at(self, now: float, groups: int) -> BudgetFrame:
-        """Return the budgets of all ``groups`` at ``now``."""
+    def at(self, now: float, groups: int, *, alerting: bool) -> BudgetFrame:
+        """Return the budgets of all ``groups`` at ``now``.
+
+        ``alerting``: whether a burn alert stands; without one, and where none begins, nobody asks what was unseen.
+        """
         budget = self._budget
-        start = self._start(now)
-        starts = np.array([self._begin(now, seconds) for seconds in self._windows.tolist()] + [min(start, now)])
+        start, trailing = self._start(now), self._sides[0].trailing
+        begins = now - self._windows if trailing is None else trailing.starts_of(now, self._windows)
+        starts = np.append(begins, min(start, now))
         ends = np.full(len(starts), now)
         bad, total = self._bad_and_total(starts, ends, groups)
         seen = total
@@ -73,7 +82,10 @@ class BudgetWatch:
             bad, total = self._slices.within(starts, groups)
         with np.errstate(invalid="ignore", divide="ignore"):
             rates = np.where(total > 0, bad / total, np.nan) / budget.allowed
-        remaining = 1.0 - rates[-1]
+        remaining, burning = 1.0 - rates[-1], self._burning(rates, seen)
+        unseen = np.zeros_like(burning)
+        if alerting or burning.any():
+            unseen = self._unseen(begins, seen, groups)
         return BudgetFrame(
             budget=budget,
             start=min(start, now),
@@ -84,9 +96,9 @@ class BudgetWatch:
             windows=self._windows,
             rates=rates[:-1],
             totals=seen[:-1],
-            burning=self._burning(rates, seen, groups),
-            unseen=self._unseen(now, seen, groups),
-            exhausted_in=self._exhausted_in(now, remaining, rates[self._place(self._pace)]),
+            burning=burning,
+            unseen=unseen,
+            exhausted_in=self._exhausted_in(now - start, remaining, rates[self._paced]),
             pace_seconds=self._pace,
             length_seconds=budget.length_seconds(self._sprint),
         )
@@ -94,25 +106,16 @@ class BudgetWatch:
     def _start(self, now: float) -> float:
         if self._budget.window.kind is WindowKind.SPRINT:
             return self._sprint.start_at
-        assert self._budget.window.seconds is not None
-        return self._begin(now, self._budget.window.seconds)
-
-    def _begin(self, now: float, seconds: float) -> float:
-        trailing = self._sides[0].trailing
+        seconds, trailing = self._budget.window.seconds, self._sides[0].trailing
+        assert seconds is not None
         return now - seconds if trailing is None else trailing.start_of(now, seconds)
 
-    def _place(self, seconds: float) -> int:
-        return int(np.searchsorted(self._windows, seconds))
+    def _burning(self, rates: FloatArray, seen: FloatArray) -> BoolArray:
+        long, short = rates[self._longs], rates[self._shorts]
+        burning: BoolArray = (long > self._factors) & (short > self._factors)
+        return burning & (seen[self._longs] >= self._budget.min_total)
 
-    def _burning(self, rates: FloatArray, seen: FloatArray, groups: int) -> BoolArray:
-        burning = np.zeros((len(self._budget.burn_alerts), groups), dtype=bool)
-        for tier, pair in enumerate(self._budget.burn_alerts):
-            long, short = self._place(pair.long_seconds), self._place(pair.short_seconds)
-            both = (rates[long] > pair.factor) & (rates[short] > pair.factor)
-            burning[tier] = both & (seen[long] >= self._budget.min_total)
-        return burning
-
-    def _unseen(self, now: float, seen: FloatArray, groups: int) -> BoolArray:
+    def _unseen(self, begins: FloatArray, seen: FloatArray, groups: int) -> BoolArray:
         """Return of which tiers nobody can tell: what one side lacks looks like failures, or like none.
 
         That is so while the collection of one side alone fails, and where a side has no sample in the short window, or
@@ -123,18 +126,18 @@ class BudgetWatch:
         part, total = self._sides
         if (part.failure is None) != (total.failure is None):
             return ~unseen
-        for tier, pair in enumerate(self._budget.burn_alerts):
-            start = self._begin(now, pair.short_seconds)
+        for tier, short in enumerate(self._shorts.tolist()):
+            start = float(begins[short])
             one, other = (_known_from(side, start, groups) for side in self._sides)
             earlier, later = np.minimum(one, other), np.maximum(one, other)
-            nothing = (later > start) & (seen[self._place(pair.short_seconds)] == 0)
+            nothing = (later > start) & (seen[short] == 0)
             unseen[tier] = np.isinf(later) | (later > earlier + _TOGETHER_SECONDS) | nothing
         return unseen
 
-    def _exhausted_in(self, now: float, remaining: FloatArray, pace: FloatArray) -> FloatArray:
+    def _exhausted_in(self, elapsed: float, remaining: FloatArray, pace: FloatArray) -> FloatArray:
         """Return when the budget of the whole window is spent: what is spent so far counts for the time so far."""
         whole = self._budget.length_seconds(self._sprint)
-        over = min(max(now - self._start(now), 0.0), whole)
+        over = min(max(elapsed, 0.0), whole)
         left = 1.0 - (1.0 - np.where(np.isnan(remaining), 1.0, remaining)) * over / whole
         with np.errstate(invalid="ignore", divide="ignore"):
             seconds = np.where(pace > 0, left * whole / pace, np.inf)

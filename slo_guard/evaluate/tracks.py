@@ -295,13 +295,17 @@ class KpiTrack:
             outlook = replace(outlook, crosses_in=crosses_in, raw=raw, cross=cross)
             frame = replace(frame, outlook=outlook, notes=outlook_notes(self.kpi, outlook, frame.value) | frame.notes)
         if ruling is None and self._budget is not None:
-            budget = self._budget.at(effective, len(self.groups))
+            budget = self._budget.at(effective, len(self.groups), alerting=self._burn_alert_stands)
             budget = budget if len(groups) == len(self.groups) else budget.take(groups)
             frame = replace(frame, budget=budget)
         unresolved = np.zeros(len(groups), dtype=bool)
         if self.kpi.resolve is not None:
             unresolved = ~judged_by(self.kpi.resolve, measured)[0]
         return frame, groups, broken[groups] & (frame.verdict == Verdict.MISSED), unresolved
+
+    @property
+    def _burn_alert_stands(self) -> bool:
+        return any(self.alerts[slot].any_active for slot in self.tiers if slot in self.alerts)
 
     def awaiting_frame(self, now: float) -> VerdictFrame:
         """Return what stands while the first collection is awaited: nothing is known, and nothing is changed."""

@@ -127,6 +127,11 @@ class TrailingSums:
         until = self._last if ends is None else self._sums_at(ends)
         return until - self._sums_at(starts)
 
+    def starts_of(self, now: float, seconds: FloatArray) -> FloatArray:
+        """Return what :meth:`start_of` does for each of many windows."""
+        starts = now - seconds
+        return np.where(seconds <= EXACT_SECONDS, starts, np.floor(starts / self._cell) * self._cell)
+
     def start_of(self, now: float, seconds: float) -> float:
         """Return where the window (now - ``seconds``, now] begins: for a long one at a boundary of cells."""
         start = now - seconds
