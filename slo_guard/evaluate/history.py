@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from slo_guard.domain.readings import BoolArray, FloatArray
-from slo_guard.evaluate.recent import RecentSamples, gained_between, with_entry
+from slo_guard.evaluate.recent import RECALLED_FRAMES, RecentSamples, gained_between, with_entry
 from slo_guard.evaluate.trailing import TrailingSums
 from slo_guard.evaluate.windows import Counted, Origin
+
+_WORTH_COMPACTING = 32
+"""Shorter columns are kept as they are: they take less time than memory is worth."""
 
 
 def grown(array: FloatArray, rows: int, fill: float | FloatArray = np.nan) -> FloatArray:
@@ -290,7 +293,7 @@ class Counter:
         )
         self._edges.push_run(times, totals, seen)
         if self._recent is not None:
-            for place in range(len(times)):
+            for place in range(max(0, len(times) - RECALLED_FRAMES), len(times)):
                 self._recent.add(float(times[place]), np.where(present, values[place], self._raw), seen[place])
         self.total, self._seen_at = totals[-1], seen[-1]
         self._raw = np.where(present, values[-1], self._raw)
@@ -521,6 +524,6 @@ class Aggregator:
 
 def _compact(column: FloatArray) -> npt.NDArray[np.float64]:
     """Return the column, or where all its entries are equal one number that is broadcast: most often it is so."""
-    if len(column) > 1 and column[0] == column[-1] and bool((column == column[0]).all()):
+    if len(column) >= _WORTH_COMPACTING and column[0] == column[-1] and bool((column == column[0]).all()):
         return np.broadcast_to(np.array(column[0]), len(column))
     return column

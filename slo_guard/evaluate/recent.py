@@ -10,7 +10,7 @@ import numpy as np
 
 from slo_guard.domain.readings import FloatArray
 
-_FRAMES = 20
+RECALLED_FRAMES = 20
 """A sample that is later than so many frames is left out: what lies before them is known as sums only."""
 
 
@@ -33,7 +33,7 @@ class RecentSamples:
 
     def __init__(self) -> None:
         self._frames: list[tuple[float, FloatArray, FloatArray]] = []
-        self._times: deque[float] = deque(maxlen=_FRAMES)
+        self._times: deque[float] = deque(maxlen=RECALLED_FRAMES)
 
     def add(self, at: float, raw: FloatArray, seen_at: FloatArray) -> None:
         """Keep the rows' newest samples and their times after the frame at ``at``; nobody may change them."""
