@@ -106,7 +106,9 @@ def checked_parts(
         # What was left out for being wrong is not missing as well.
         new = [fault for fault in faults if not fault.path or fault.path[0] in left or fault.path[0] not in document]
         found += new
-        if not all(leave_out(left, fault) for fault in new) or not new:
+        # Of two faults in one field the first takes it out for both.
+        before = set(left)
+        if not new or not all(leave_out(left, fault) or (fault.path[:1] and fault.path[0] in before) for fault in new):
             break
     return None, found
 

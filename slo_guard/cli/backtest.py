@@ -22,7 +22,7 @@ from slo_guard.cli.recorded import (
     working,
 )
 from slo_guard.clock import iso
-from slo_guard.domain.alerts import Transition
+from slo_guard.domain.alerts import Transition, reason_words
 from slo_guard.domain.kpi import Plan
 from slo_guard.domain.verdicts import AlertState
 from slo_guard.replay.backtest import backtest as run_backtest
@@ -109,6 +109,6 @@ def _print_table(transitions: Sequence[Transition], start: float, end: float) ->
             transition.from_state.label,
             Text(transition.to_state.label, style=_STYLES[transition.to_state]),
             format_value(transition.value, transition.unit),
-            Text(transition.reason.sentence),
+            Text(reason_words(transition.reason, transition.key.kind)),
         )
     table_console().print(rows)

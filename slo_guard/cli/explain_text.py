@@ -12,7 +12,7 @@ from slo_guard.domain.calendar import local_text
 from slo_guard.domain.explanations import Explanation, HistoryEntry, InputExplanation, SampleSeen, SeriesExplanation
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState, Verdict
-from slo_guard.evaluate.comparison_words import changed_value, changed_words
+from slo_guard.evaluate.comparison_words import changed_value, changed_why, changed_words
 from slo_guard.units import format_duration, format_value
 
 VERDICT_STYLES = {
@@ -158,7 +158,7 @@ def _changed(entry: HistoryEntry, explanation: Explanation) -> str:
     value = f", {said}" if said else ""
     note = f" ({entry.note})" if entry.note else ""
     what = f"{changed_words(entry)} {before}{entry.after}{value}"
-    return f"{local_text(entry.at, explanation.sprint.timezone)}  {labels}{what}: {entry.reason.sentence}{note}"
+    return f"{local_text(entry.at, explanation.sprint.timezone)}  {labels}{what}: {changed_why(entry)}{note}"
 
 
 def _verdict(verdict: Verdict) -> tuple[str, str]:

@@ -86,7 +86,8 @@ def load_daemon(config: Path) -> Loaded:
     except ConfigError as error:
         tell([str(error)])
         raise SystemExit(FINDINGS if config.is_file() else UNREADABLE) from None
-    tell(str(finding) for finding in loaded.warnings)
+    # The config's own warnings are of secrets that are missing here: who only looks needs none.
+    tell(str(finding) for finding in loaded.warnings if finding.file != str(config))
     return loaded
 
 

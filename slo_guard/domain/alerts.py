@@ -24,6 +24,20 @@ class AlertKind(StrEnum):
     BURN = "burn"
 
 
+_OVER = {
+    AlertKind.RISK: "it is not at risk any more",
+    AlertKind.BURN: "the error budget burns slowly enough again",
+}
+
+
+def reason_words(reason: Reason, kind: AlertKind) -> str:
+    """Return why an alert of ``kind`` is in its state.
+
+    Only the end of a breach says that the objective is met again: a budget may burn slowly enough while it is missed.
+    """
+    return _OVER.get(kind, reason.sentence) if reason is Reason.RECOVERED else reason.sentence
+
+
 class AlertSlot(NamedTuple):
     """One of the alerts that each series of a KPI may have; burn alerts have a ``tier``: ``1h/5m``."""
 

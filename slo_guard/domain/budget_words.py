@@ -59,6 +59,8 @@ def _words(budget: SeriesBudget) -> Iterator[str]:
     yield f"{left} {'left of' if budget.remaining >= 0 else 'beyond'} the error budget so far"
     if budget.budget.method is BudgetMethod.TIMESLICES:
         yield f"{budget.bad:,.0f} of {budget.total:,.0f} slices bad"
+    if budget.exhausted_in == 0 and budget.budget.window.seconds is None:
+        yield f"the whole {budget.budget.window_text}'s gone already"
     if budget.exhausted_in is not None and 0 < budget.exhausted_in < math.inf and budget.exhausted_in < _left(budget):
         pace = format_duration(budget.pace_seconds)
         whole = f"the whole {budget.budget.window_text}'s" if budget.budget.window.seconds is None else "all of it"

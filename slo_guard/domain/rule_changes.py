@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+BUDGET_PARTS = "; "
+"""What parts the text of an error budget: its share, its burn alerts, its ``min_total``."""
+
 _BOUNDS = ("objective", "warn", "resolve")
 
 
@@ -49,7 +52,10 @@ class RuleChange:
     def in_words(self, when: str) -> str:
         """Return the change for people: ``target changed 9 Jul 14:02: at most 1.16s -> at most 1.3s``."""
         if self.field not in _BOUNDS:
-            return f"{self.field} changed {when}: {self.before} -> {self.after}"
+            before, after = self.before, self.after
+            if self.field == "error_budget":
+                before, after = _differing_parts(before, after)
+            return f"{self.field} changed {when}: {before} -> {after}"
         name = "target" if self.field == "objective" else self.field
         before, after = (text.replace("_", " ", 1) for text in (self.before, self.after))
         return f"{name} changed {when}: {before} -> {after}"
@@ -65,3 +71,12 @@ class RuleLog:
     def joined(self, newer: RuleLog) -> RuleLog:
         """Return this log with what a later one adds."""
         return RuleLog({**self.forms, **newer.forms}, (*self.changes, *newer.changes))
+
+
+def _differing_parts(before: str, after: str) -> tuple[str, str]:
+    """Return of two budgets what differs: of a lower target the whole list of burn alerts says nothing."""
+    pairs = list(zip(before.split(BUDGET_PARTS), after.split(BUDGET_PARTS), strict=False))
+    if before.count(BUDGET_PARTS) != after.count(BUDGET_PARTS) or before == after:
+        return before, after
+    old, new = zip(*(pair for pair in pairs if pair[0] != pair[1]), strict=True)
+    return BUDGET_PARTS.join(old), BUDGET_PARTS.join(new)

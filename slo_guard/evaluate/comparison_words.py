@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slo_guard.domain.alerts import AlertKind, reason_words
 from slo_guard.domain.explanations import HistoryEntry
 from slo_guard.domain.kpi import KPI, Objective, Op
 from slo_guard.domain.readings import IndicatorType
@@ -24,6 +25,11 @@ def changed_words(entry: HistoryEntry) -> str:
     """Return what changed: ``verdict``, ``alert``, ``risk alert``, ``burn alert 1h/5m``."""
     what = {"verdict": "verdict", "breach": "alert", "risk": "risk alert", "burn": "burn alert"}[entry.kind]
     return f"{what} {entry.tier}" if entry.tier else what
+
+
+def changed_why(entry: HistoryEntry) -> str:
+    """Return why it changed, of an alert as its kind says it, without the entry's note."""
+    return entry.reason.sentence if entry.kind == "verdict" else reason_words(entry.reason, AlertKind(entry.kind))
 
 
 def changed_value(entry: HistoryEntry, kpi: KPI) -> str:

@@ -118,7 +118,8 @@ def _error_budget(track: KpiTrack, _frame: VerdictFrame) -> Iterator[str]:
     if budget is None:
         return
     what = "of all time slices" if budget.method is BudgetMethod.TIMESLICES else "of all events"
-    yield f"{format_value(budget.allowed, RATIO)} {what} of {budget.window_text} may be bad"
+    where = "of the sprint" if budget.window.seconds is None else f"within {budget.window_text}"
+    yield f"{format_value(budget.allowed, RATIO)} {what} {where} may be bad"
     for pair in budget.burn_alerts:
         if pair.severity is not Severity.NONE:
             raised = f"raises an alert of severity {pair.severity.value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slo_guard.domain.explanations import Explanation, HistoryEntry, InputExplanation, SampleSeen, SeriesExplanation
+from slo_guard.evaluate.comparison_words import changed_why
 from slo_guard.evaluate.verdict_json import iso_text
 
 
@@ -100,7 +101,7 @@ def _entry(entry: HistoryEntry) -> dict[str, Any]:
         "from": entry.before,
         "to": entry.after,
         "reason": entry.reason.value,
-        "why": entry.reason.sentence,
+        "why": changed_why(entry),
         "value": entry.value,
         "note": entry.note,
         "tier": entry.tier or None,

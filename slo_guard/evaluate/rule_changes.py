@@ -10,12 +10,24 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 
-from slo_guard.domain.kpi import KPI, ErrorBudget, Objective, Op, Quotient, RatioPair, Selection, Single, Source, Sprint
-from slo_guard.domain.rule_changes import RuleChange, RuleField, RuleForm, RuleForms, RuleLog
+from slo_guard.domain.kpi import (
+    KPI,
+    BudgetMethod,
+    ErrorBudget,
+    Objective,
+    Op,
+    Quotient,
+    RatioPair,
+    Selection,
+    Single,
+    Source,
+    Sprint,
+)
+from slo_guard.domain.rule_changes import BUDGET_PARTS, RuleChange, RuleField, RuleForm, RuleForms, RuleLog
 from slo_guard.domain.verdicts import REASON_CODE, Reason, Targets, Verdict, VerdictFrame
 from slo_guard.evaluate.tracks import KpiTrack
 from slo_guard.evaluate.verdict_json import iso_text
-from slo_guard.units import RATIO, format_value
+from slo_guard.units import RATIO, format_value, window_text
 
 _NONE = "none"
 _JUDGED_AFTERWARDS = frozenset({"objective", "warn", "resolve", "due"})
@@ -140,8 +152,11 @@ def _of_budget(budget: ErrorBudget | None) -> RuleField:
     if budget is None:
         return RuleField(_canonical(None), _NONE)
     tiers = ", ".join(f"{pair.text} above {pair.factor:g} ({pair.severity.value})" for pair in budget.burn_alerts)
-    text = f"{format_value(budget.allowed, RATIO)} over {budget.window_text} by {budget.method.value}; {tiers or _NONE}"
-    return RuleField(_canonical(asdict(budget) | {"window_text": ""}), text)
+    share = f"{format_value(budget.allowed, RATIO)} over {budget.window_text} by {budget.method.value}"
+    if budget.method is BudgetMethod.TIMESLICES:
+        share += f" of {window_text(budget.slice_seconds)}, good from {format_value(budget.slice_good, RATIO)} on"
+    parts = (share, tiers or "no burn alerts", f"min_total {budget.min_total:g}")
+    return RuleField(_canonical(asdict(budget) | {"window_text": ""}), BUDGET_PARTS.join(parts))
 
 
 def form_text(form: RuleForm) -> str:

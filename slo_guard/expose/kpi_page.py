@@ -9,7 +9,7 @@ from slo_guard.domain.explanations import Explanation, HistoryEntry, InputExplan
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState
-from slo_guard.evaluate.comparison_words import changed_value, changed_words
+from slo_guard.evaluate.comparison_words import changed_value, changed_why, changed_words
 from slo_guard.expose.page_model import Badge, Moment
 from slo_guard.expose.page_view import Calendar, badge, kpi_path, web_link
 from slo_guard.units import format_duration, format_value
@@ -184,6 +184,7 @@ def _sample(sample: SampleSeen, each: InputExplanation, calendar: Calendar) -> S
 
 
 def _history(entry: HistoryEntry, kpi: KPI, calendar: Calendar) -> HistoryLine:
+    why = changed_why(entry)
     return HistoryLine(
         at=calendar.moment(entry.at),
         labels=entry.labels,
@@ -191,5 +192,5 @@ def _history(entry: HistoryEntry, kpi: KPI, calendar: Calendar) -> HistoryLine:
         before=(entry.before or "").replace("_", " "),
         after=entry.after.replace("_", " "),
         value=changed_value(entry, kpi),
-        why=f"{entry.reason.sentence} ({entry.note})" if entry.note else entry.reason.sentence,
+        why=f"{why} ({entry.note})" if entry.note else why,
     )

@@ -229,8 +229,11 @@ def _alert(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: Calendar
         value, why = row.value, reason_text(row.reason, row.note)
         if alert.clear_since is not None:
             why = f"its condition is clear since {calendar.moment(alert.clear_since).text}; kept firing for a while"
-    bound = kpi.warn if kpi is not None and alert.key.kind is AlertKind.RISK and kpi.warn else kpi and kpi.objective
+    warn = kpi.warn if kpi is not None and alert.key.kind is AlertKind.RISK else None
+    bound = warn or (kpi and kpi.objective)
     limit = pair.limit if pair is not None else objective_words(bound) if bound else ""
+    if warn is not None:
+        limit = f"the warning {limit}"
     return AlertView(
         anchor=_anchor(alert.key.sprint, alert.key.kpi),
         kpi=alert.key.kpi,

@@ -107,4 +107,7 @@ def _take_in_end(
     if not route.send_resolved:
         return NotToldReason.RESOLVED_NOT_WANTED
     news.ended[labels] = Ended(was_told, transition)
+    if transition.reason is Reason.RECOVERED and group.facts is not None:
+        # A reload may have moved the limit: by the one that was breached the value may well be no recovery.
+        group.facts = Facts.of(transition)._replace(severity=group.facts.severity)
     return None

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 
 from slo_guard.clock import iso
-from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.alerts import AlertKind, reason_words
 from slo_guard.domain.budget_words import burn_rate_words
 from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
 from slo_guard.domain.series import LabelSet
@@ -26,8 +26,6 @@ _WHY_TOLD = {
     NotificationReason.SPRINT_CLOSED: "the sprint is over; this is how every KPI ended",
     NotificationReason.TEST: "a test, nothing is wrong",
 }
-_RISK_OVER = "it is not at risk any more"
-_BURN_OVER = "the error budget burns slowly enough again"
 _NOT_NEW = frozenset({NotificationReason.REPEAT_INTERVAL_ELAPSED, NotificationReason.RECEIVER_ADDED})
 _TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINERS = {"\u200d", "\ufe0e", "\ufe0f", "\u20e3"}
@@ -130,16 +128,14 @@ def final_counts(note: Notification) -> str:
 def why_told(note: Notification) -> str:
     """Return in words why this message is sent."""
     if note.kind is not AlertKind.BREACH and note.reason is NotificationReason.RECOVERED:
-        return _RISK_OVER if note.kind is AlertKind.RISK else _BURN_OVER
+        return reason_words(Reason.RECOVERED, note.kind)
     return _WHY_TOLD[note.reason]
 
 
 def why_line(note: Notification, line: SeriesLine) -> str:
     """Return in words why a series is in the state that the line shows, with the line's note where there is one."""
     known = line.reason in Reason.__members__.values()
-    sentence = Reason(line.reason).sentence if known else line.reason
-    if note.kind is not AlertKind.BREACH and line.reason == Reason.RECOVERED:
-        sentence = _RISK_OVER if note.kind is AlertKind.RISK else _BURN_OVER
+    sentence = reason_words(Reason(line.reason), note.kind) if known else line.reason
     return f"{sentence} ({one_line(line.note)})" if line.note else sentence
 
 

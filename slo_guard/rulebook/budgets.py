@@ -168,11 +168,8 @@ class BudgetReader:
         long_windows = {pair.text.partition("/")[0]: pair for pair in WORKBOOK}
         for name in severities:
             if name not in long_windows:
-                known = ", ".join(long_windows)
                 hint = nearest(name, long_windows)
-                self._say(
-                    ("burn_alerts", name), f"the workbook has no tier of {name}{hint}; its long windows are {known}"
-                )
+                self._say(("burn_alerts", name), f"the workbook has no tier of {name}{hint}")
         return [
             replace(pair, severity=Severity(severities.get(name, pair.severity))) for name, pair in long_windows.items()
         ]

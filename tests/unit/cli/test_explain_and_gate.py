@@ -271,6 +271,16 @@ class TestGate:
         assert "undecided: 1 undecided, 1 go" in result.stderr
         assert "nobody has signed it: slo-guard sign drill --by NAME" in result.stdout
 
+    def test_who_only_looks_needs_no_secret_of_the_daemons(self, tmp_path: Path) -> None:
+        """A pipeline has no webhook, and a warning in each of its logs would teach people to skip warnings."""
+        config = lived(tmp_path, START)
+        url = "url: {env: NO_SUCH_WEBHOOK}"
+        config.write_text(CONFIG.replace("receivers: []", f"receivers: [{{name: slack, type: slack, {url}}}]"))
+
+        result = run(gate, "--config", config, at=START)
+
+        assert result.stderr == "undecided: 1 undecided, 1 go\n"
+
     def test_where_no_daemon_has_looked_for_a_while_nothing_is_go(self, tmp_path: Path) -> None:
         """The last evaluation was fine: that says nothing of now."""
         config = lived(tmp_path, *minutes(3), at=signed)

@@ -445,7 +445,7 @@ class TestPage:
 
         sections = {each.title: each.lines for each in found.sections}
         assert sections["Error budget"] == (
-            "1% of all events of 10h may be bad",
+            "1% of all events within 10h may be bad",
             "over 1h/5m a burn rate above 2 raises an alert of severity page",
         )
         said = found.series[0].arithmetic

@@ -307,3 +307,15 @@ def test_a_budget_that_changes_alone_is_recorded_and_is_no_other_target():
     targets = targets_of(results[-1])
     assert [change.field for change in targets.changes] == ["error_budget"]
     assert (targets.objective, targets.verdict) == (None, None)
+
+
+def test_of_a_budget_that_changed_people_read_what_differs():
+    """Four tiers on either side bury the one number that moved; a number that is not told makes both sides read alike."""
+    slo = a_slo(0.05)
+    quieter = replace(slo, error_budget=replace(slo.error_budget, min_total=20.0))
+    results = lived({T0: slo, T0 + 270: a_slo(0.1), T0 + 390: quieter}, FAILING)
+
+    looser, _, back, _ = (each.in_words("today") for each in recorded(results))
+    by = "over sprint by occurrences"
+    assert looser == f"error_budget changed today: 5% {by} -> 10% {by}"
+    assert back == f"error_budget changed today: 10% {by}; min_total 0 -> 5% {by}; min_total 20"

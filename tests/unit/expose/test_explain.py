@@ -10,12 +10,13 @@ import pytest
 import requests
 
 from slo_guard.clock import from_unix
-from slo_guard.domain.explanations import Explanation, HistoryEntry, Unexplained
+from slo_guard.domain.explanations import Explanation, HistoryEntry, HistoryKind, Unexplained
 from slo_guard.domain.kpi import KPI, Place
 from slo_guard.domain.readings import Observation
 from slo_guard.domain.verdicts import Reason
 from slo_guard.evaluate import EvaluationState, evaluate
 from slo_guard.evaluate.explaining import explain
+from slo_guard.evaluate.explanation_json import explanation_json
 from slo_guard.expose.api import Explain
 from slo_guard.expose.explanation_answers import ExplanationAnswer
 from slo_guard.expose.page import Page
@@ -66,6 +67,24 @@ def text_of(found: Explanation) -> str:
     """Return the page's words without its mark-up."""
     html = Page.load().render_kpi(found, NOW + 5)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html[html.index("<body") :]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("breach", "the objective is met again"),
+        ("risk", "it is not at risk any more"),
+        ("burn", "the error budget burns slowly enough again"),
+    ],
+)
+def test_each_alert_ends_in_the_words_of_its_kind(kind: HistoryKind, words: str) -> None:
+    """A burn alert ends while the objective is missed: "met again" beside "missed" would be a lie."""
+    _, found = slow()
+    ended = HistoryEntry(NOW - 60, kind, labels("system=fs"), "firing", "inactive", Reason.RECOVERED, 1.2)
+    over = found.with_history((ended,))
+
+    assert words in text_of(over)
+    assert explanation_json(over)["history"][0]["why"] == words
 
 
 def test_the_answer_is_what_its_model_says() -> None:

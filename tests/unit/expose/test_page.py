@@ -195,7 +195,15 @@ def test_the_alert_of_a_risk_is_seen_at_its_series():
 
     series = view.lanes[0].kpis[0].series[0]
     assert (series.alert, series.alert_kind) == ("firing", "at risk")
-    assert view.alerts[0].objective == "at most 1.05"
+    assert view.alerts[0].objective == "the warning at most 1.05"
+
+
+def test_a_risk_without_a_warning_bound_names_the_objective():
+    """Behind its pace, or past its checkpoint: it is the objective that is at risk, and no warning stands in the rule."""
+    frame = verdict_frame(P95, {labels("system=fs"): 1.2}, Verdict.AT_RISK)
+    view = page_view(a_snapshot([frame], [an_alert(P95, labels("system=fs"), kind=AlertKind.RISK)]), NOW)
+
+    assert view.alerts[0].objective == "at most 1.16"
 
 
 def test_a_sign_off_reads_as_true_or_false():

@@ -61,6 +61,17 @@ def test_a_series_shows_what_is_left_how_fast_it_goes_and_when_it_is_gone():
     assert "burn rate 16.2 over 1h, 0.6 over 3d" in text
 
 
+def test_a_budget_that_is_gone_for_the_whole_sprint_says_so():
+    """The worst state must not say less than the one before it."""
+    snapshot = shown()
+    (frame,) = snapshot.frames.values()
+    gone = replace(frame.budget, remaining=np.array([-9.0, NAN]), exhausted_in=np.array([0.0, NAN]))
+
+    text = text_of(a_snapshot([replace(frame, budget=gone)], ()))
+
+    assert "900% beyond the error budget so far, the whole sprint's gone already" in text
+
+
 def test_a_series_without_events_shows_no_burn_rate():
     """Nothing happened is not a rate of nothing."""
     (lane,) = page_view(shown(), NOW).lanes

@@ -105,6 +105,17 @@ def test_a_series_that_joins_is_told_with_those_that_still_fire() -> None:
     assert told.transitions == (2,)
 
 
+def test_an_end_is_told_by_the_objective_that_ended_it() -> None:
+    """A limit that a reload moved: "recovered, 1.2s, at most 1.16s" would contradict itself."""
+    planner = Planner()
+    planner.run(firing(1, key=FS))
+
+    [told] = planner.run(ended(2, key=FS, value=1.2, objective="at_most 1.3s", severity=Severity.TICKET))
+
+    assert (told.reason, told.objective) == (NotificationReason.RECOVERED, "at_most 1.3s")
+    assert told.severity is Severity.PAGE, "whoever was paged is told of the end as such"
+
+
 def test_a_series_that_still_fires_is_shown_as_it_stands_now() -> None:
     """A stale value beside a fresh one would mislead."""
     planner = Planner()

@@ -433,3 +433,17 @@ def test_conditions_must_be_true_or_false_and_may_not_go_in_a_circle(tmp_path):
     assert len(found) == 3
     assert "kpis[0].when: the conditions go in a circle: a -> b -> a; cut it" in found[0]
     assert "kpis[2].when.kpi: d is not true or false; name a KPI over a bool, measured by last" in found[2]
+
+
+def test_two_faults_in_one_field_do_not_hide_the_other_fields(tmp_path):
+    """Told that the indicator is missing, which stands there, people doubt the rest as well."""
+    fields = "\n".join(
+        f"{name}: {value}" for name, value in (RATIO | {"error_budget": "{burn_alerts: [1h, 6h]}"}).items()
+    )
+
+    found = found_in(tmp_path, fields)
+
+    assert [each.split(": ")[1] for each in found] == [
+        "kpis[0].error_budget.burn_alerts[0]",
+        "kpis[0].error_budget.burn_alerts[1]",
+    ]
