@@ -27,7 +27,9 @@ def burn_note(budget: SeriesBudget, pair: BurnPair) -> str:
     parts = []
     if rate is not None:
         share = spent_share(rate, pair.long_seconds, budget.length_seconds)
-        parts.append(f"{format_value(share, RATIO)} of the {budget.budget.window_text} error budget spent in {long}")
+        # Of a day that has just begun nobody has seen a day: it is what the rate comes to, not what is spent.
+        goes = f"{format_value(share, RATIO)} of the {budget.budget.window_text} error budget goes in {long}"
+        parts.append(f"at this rate {goes}")
     parts += _words(budget)
     return ", ".join(parts)
 

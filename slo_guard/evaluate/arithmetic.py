@@ -12,7 +12,7 @@ import numpy as np
 
 from slo_guard.domain.budget_words import budget_words
 from slo_guard.domain.budgets import SeriesBudget
-from slo_guard.domain.kpi import KPI, Combine, Quotient, RatioPair, Reducer
+from slo_guard.domain.kpi import KPI, Combine, Quotient, RatioPair, Reducer, Severity
 from slo_guard.domain.readings import FloatArray, IndicatorType
 from slo_guard.domain.verdicts import AlertState, SeriesOutlook, SeriesVerdict, Verdict
 from slo_guard.evaluate.comparison_words import comparison, value_words
@@ -173,7 +173,8 @@ def _budget(budget: SeriesBudget) -> Iterator[str]:
     if rates:
         yield f"burn rate over the last {', '.join(rates)}; at 1 the budget lasts just as long as its window"
     for pair in budget.burning:
-        yield f"both windows of {pair.text} burn above {pair.factor:g}"
+        off = ", which is switched off" if pair.severity is Severity.NONE else ""
+        yield f"both windows of {pair.text} burn above {pair.factor:g}{off}"
 
 
 def _enough(kpi: KPI, row: SeriesVerdict) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Final
 
 from slo_guard.domain.budgets import factor_of
@@ -97,7 +98,8 @@ class BudgetReader:
             side, instead = ("good", "{at_least: 99%}") if good else ("bad", "{at_most: 1%}")
             self._say((), f"{objective.text} leaves no budget for a {side} share; write objective: {instead}")
             return None
-        allowed = 1.0 - objective.bound if good else objective.bound
+        # In decimals, as people write it: 1 - 0.95 is 0.05 and nothing beside it.
+        allowed = float(1 - Decimal(repr(objective.bound))) if good else objective.bound
         if not 0.0 < allowed < 1.0:
             says = "nothing may go wrong" if allowed <= 0 else "everything may go wrong"
             self._say((), f"by {objective.text} {says}, so there is no error budget; write one such as 99.9%")

@@ -129,7 +129,7 @@ def test_a_budget_that_burns_is_told_and_so_is_that_it_does_no_longer(day: Day, 
     texts = slack_messages(day.slack.accepted, kpi, "Burning its error budget")
     (text,) = [each for each in texts if f"over {' and '.join(case.burns.split('/'))}" in each]
     assert "times the allowed rate over" in text
-    assert "of the sprint error budget spent in" in text
+    assert "of the sprint error budget goes in" in text
     fired, ended = (
         [
             body

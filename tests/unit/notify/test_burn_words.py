@@ -20,7 +20,7 @@ from tests.support.slack_stand_in import all_texts, message_problems
 
 LIMIT = "burn rate at most 14.4 over 1h and 5m"
 BURNING: dict[str, Any] = {"kind": AlertKind.BURN, "tier": "1h/5m", "objective": LIMIT, "unit": ""}
-LINE = a_line(value=36.0, verdict="met", reason="burning", note="5% of the sprint error budget spent in 1h")
+LINE = a_line(value=36.0, verdict="met", reason="burning", note="at this rate 5% of the sprint error budget goes in 1h")
 OVER = a_line(value=15.2, firing=False, verdict="met", reason="recovered", ended_at=NOON + 750, annotations={})
 
 
@@ -35,7 +35,7 @@ def test_a_burn_rate_reads_as_one_wherever_it_is_told() -> None:
     told = "burns at *36 times the allowed rate over 1h*, objective burn rate at most 14.4 over 1h and 5m"
     assert "🔥 Burning its error budget: GA end-to-end p95" in text
     assert told in text
-    assert "5% of the sprint error budget spent in 1h" in text
+    assert "at this rate 5% of the sprint error budget goes in 1h" in text
     for each in (summary_line(note), plain_message(note)["text"]):
         assert "36 times the allowed rate over 1h" in each
     (alert,) = webhook_body(note)["alerts"]

@@ -165,6 +165,15 @@ def test_every_field_of_a_kpi_has_its_case():
     assert {info.alias or name for name, info in KpiRule.model_fields.items()} == FIELDS.keys()
 
 
+def test_a_budget_is_what_is_left_of_the_objective_in_decimals(tmp_path):
+    """A tier at the very edge of what it may be must not fail by the last bit of a float."""
+    fields = "indicator: {good: a, total: b}, measure: ratio over sprint, objective: {at_least: 95%}, error_budget: {}"
+
+    plan = plan_of(tmp_path, f"- {{kpi: guarded, {fields}}}")
+
+    assert plan.kpis[0].error_budget.allowed == 0.05
+
+
 @pytest.mark.parametrize(
     ("text", "reducer", "window", "quantile"),
     [
