@@ -104,6 +104,7 @@ class _KpiBlocks:
         self.verdict = b""
         self.burn_rate = b""
         self.remaining = b""
+        self._after_window: list[bytes] = []
         self._index = index
         self._frame: VerdictFrame | None = None
         own = f'{{sprint="{_escape(kpi.sprint)}",lane="{_escape(kpi.lane)}",kpi="{_escape(kpi.id)}"'
@@ -145,17 +146,21 @@ class _KpiBlocks:
         if budget is None:
             return
         self.remaining = _number_lines(_REMAINING, self._labels, budget.remaining)
-        taken = "window" in self.kpi.by
-        for seconds, rates in zip(budget.windows.tolist(), budget.rates, strict=True):
-            name = window_text(seconds).encode()
-            # A label of the series that has the name moves aside, as Prometheus would move it.
-            texts = self._moved_labels("window") if taken else self._labels
-            labels = [b'%b,window="%b"} ' % (text[:-2], name) for text in texts]
-            self.burn_rate += _number_lines(_BURN_RATE, labels, rates)
+        if not self._after_window:
+            self._after_window = self._texts_after_window()
+        # The window stands first: what follows it is one text a series, for all windows and cycles.
+        self.burn_rate = b"".join(
+            _number_lines(b'%b{window="%b",' % (_BURN_RATE, window_text(seconds).encode()), self._after_window, rates)
+            for seconds, rates in zip(budget.windows.tolist(), budget.rates, strict=True)
+        )
 
-    def _moved_labels(self, name: str) -> list[bytes]:
-        own = self._own_labels.decode()
-        return [_labels_text(own, _moved(labels, name, self.kpi.by)) for labels in self._index.label_sets]
+    def _texts_after_window(self) -> list[bytes]:
+        texts: Sequence[bytes] = self._labels
+        if "window" in self.kpi.by:
+            # A label of the series that has the name moves aside, as Prometheus would move it.
+            own = self._own_labels.decode()
+            texts = [_labels_text(own, _moved(labels, "window", self.kpi.by)) for labels in self._index.label_sets]
+        return [text[1:] for text in texts]
 
     def _state_set(self, worst: Verdict) -> bytes:
         if worst not in self._verdict_texts:
