@@ -17,8 +17,7 @@ from typing import Any, Literal, TypeVar, Union
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from slo_guard.errors import Finding
-from slo_guard.located_yaml import KeyPath, LocatedYaml
+from slo_guard.located_yaml import KeyPath
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -35,16 +34,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known are {', '.join(names)}" if 0 < len(names) <= 40 else ""
-
-
-def findings_of(
-    error: ValidationError, located: LocatedYaml, model: type[BaseModel], document: Any, prefix: KeyPath = ()
-) -> list[Finding]:
-    """Return one finding for each thing that ``model`` refuses in ``document``, which stands at ``prefix``."""
-    return [
-        located.finding((*prefix, *problem.path), problem.message, key=problem.unknown)
-        for problem in problems(error, model, document)
-    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,9 @@ def load_config(
     try:
         located = load_file(path)
     except OSError as error:
-        finding = Finding(str(path), 0, 0, "", f"cannot be read: {error.strerror or error}")
+        missing = "; name a config that is there, as in --config slo-guard.yaml"
+        hint = missing if isinstance(error, FileNotFoundError) else ""
+        finding = Finding(str(path), 0, 0, "", f"cannot be read: {error.strerror or error}{hint}")
         return LoadedConfig(None, (finding,), unreadable=True)
     reading = _Reading(located, {"folder": path.parent})
     raw = located.value

@@ -38,8 +38,8 @@ class EvaluationState:
     the id of the last observation taken in; ``last_seq``: the number of the last transition; ``alerts``:
     those that pend or fire; ``awaiting``: indicators whose first collection since the start is not over;
     ``closed``: the sprints that have closed, with the end at which they did; ``rules``: how rules changed in
-    mid-sprint; ``kpis`` and ``sprints``: those of the
-    plan that it follows; ``rules_changed``: whether alerts without a rule are still to be looked for.
+    mid-sprint; ``kpis`` and ``sprints``: those of the plan that it follows; ``rules_changed``: whether alerts without
+    a rule are still to be looked for.
     """
 
     def __init__(self) -> None:

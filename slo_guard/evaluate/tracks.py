@@ -101,8 +101,10 @@ class KpiTrack:
             self._budget = BudgetWatch(kpi, kpi.error_budget, sprint, self.inputs[0], self.inputs[1])
 
     def _inputs(self, end: float, counted: Counted | None) -> tuple[Input, ...]:
-        start, reach = self.sprint.start_at, budget_reach_seconds(self.kpi, self.sprint)
-        keep_from = budget_keeps_from(self.kpi, self.sprint)
+        """Return the inputs; without ``counted`` those that hold excluded time too, of which no budget is asked."""
+        start, reach, keep_from = self.sprint.start_at, 0.0, np.inf
+        if counted is not None:
+            reach, keep_from = budget_reach_seconds(self.kpi, self.sprint), budget_keeps_from(self.kpi, self.sprint)
         return tuple(
             Input(
                 *(kpi, selection, self.groups, self._origin, end, start),

@@ -214,7 +214,8 @@ def test_a_config_that_is_not_there_is_unreadable(folder):
     loaded = load_config(folder / "gone.yaml", *TYPES)
 
     assert (loaded.config, loaded.unreadable) == (None, True)
-    assert "cannot be read" in str(loaded.findings[0])
+    assert "cannot be read: No such file" in str(loaded.findings[0])
+    assert "name a config that is there, as in --config" in str(loaded.findings[0])
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: [\n", "\tb: 1\n"])
