@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -16,6 +17,7 @@ from slo_guard.config import Config
 from slo_guard.cycle import EvaluationCycle
 from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI, Plan
+from slo_guard.domain.notifications import DeliveryRecord
 from slo_guard.domain.ports import Store
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import SloGuardError, StoreError
@@ -84,7 +86,14 @@ class Daemon:
         for warning in loaded.warnings:
             log.warning("config_finding", finding=str(warning))
         self._server = HttpServer(
-            create_app(self._holder, self._own, self.reload, explain=self.explain, clock=self._now),
+            create_app(
+                self._holder,
+                self._own,
+                self.reload,
+                explain=self.explain,
+                deliveries=self.deliveries,
+                clock=self._now,
+            ),
             config.server.host,
             config.server.port,
         )
@@ -142,6 +151,13 @@ class Daemon:
         except StoreError as error:
             log.warning("history_not_read", kpi=kpi, error=str(error))
             return found
+
+    def deliveries(self, **filters: Any) -> tuple[DeliveryRecord, ...]:
+        """Return messages and what became of them, as :meth:`Store.deliveries` does. Raises ``StoreError``."""
+        store = self._store
+        if store is None:
+            raise StoreError("the store is not open: still starting, or stopping; ask again in a moment")
+        return store.deliveries(**filters)
 
     def stop(self) -> None:
         """Stop within seconds; what was under way is done again after the next start. Idempotent."""

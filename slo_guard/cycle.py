@@ -201,7 +201,7 @@ class EvaluationCycle:
         try:
             record = plan_once(self._store, self._state.alerts, self._routes, now, known, changed_to=self._changed_to)
             self._changed_to = None
-            waiting = dict(self._store.outbox_pending())
+            waiting, dead = dict(self._store.outbox_pending()), self._store.dead_letters()
         except StoreError as error:
             self._backlog.error = self._backlog.error or error
             return 0
@@ -210,6 +210,7 @@ class EvaluationCycle:
             self._told.wrong("plan", "planning_failed", f"{type(error).__name__}: {error}", bug=error)
             return 0
         self._told.right("plan", "planning_works_again")
+        self._own.dead_letters(dead)
         # The store names only receivers for whom something waits: the others' gauges must go back to 0.
         for receiver in dict.fromkeys((*(route.receiver for route in self._routes), *waiting)):
             pending, oldest = waiting.get(receiver, (0, None))

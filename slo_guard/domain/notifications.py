@@ -118,6 +118,15 @@ class Decision:
     not_told: NotToldReason | None = None
 
 
+class RowState(StrEnum):
+    """Where a message in the outbox stands: it waits, arrived, was given up, or its receiver is gone."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    WITHDRAWN = "withdrawn"
+
+
 class DeliveryOutcome(StrEnum):
     """How an attempt to send ended."""
 
@@ -134,3 +143,23 @@ class OutboxRow:
     notification: Notification
     attempts: int
     next_attempt_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """A message and what has become of it; ``key`` is equal for every attempt at it.
+
+    ``next_attempt_at`` is None unless it waits, ``ended_at`` while it does. ``last_error`` is how its last attempt
+    failed (a stable reason, a colon, words without secrets), None before one has and once it is delivered.
+    """
+
+    id: int
+    receiver: str
+    key: str
+    state: RowState
+    created_at: float
+    attempts: int
+    next_attempt_at: float | None
+    ended_at: float | None
+    last_error: str | None
+    notification: Notification

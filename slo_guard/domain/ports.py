@@ -12,7 +12,14 @@ from typing import Protocol
 
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.budgets import BudgetFrame
-from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, OutboxRow
+from slo_guard.domain.notifications import (
+    Decision,
+    DeliveryOutcome,
+    DeliveryRecord,
+    Notification,
+    OutboxRow,
+    RowState,
+)
 from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, IntArray, Observation, Reading
 from slo_guard.domain.rule_changes import RuleLog
 from slo_guard.domain.series import SeriesIndex
@@ -309,6 +316,33 @@ class NotificationStore(Protocol):
 
     def outbox_pending(self) -> Mapping[str, tuple[int, float | None]]:
         """Return for each receiver the number of undelivered rows and when the oldest was created."""
+
+    def dead_letters(self) -> Mapping[str, int]:
+        """Return for each receiver the number of messages that were given up."""
+
+    def deliveries(
+        self,
+        *,
+        receiver: str | None = None,
+        state: RowState | None = None,
+        sprint: str | None = None,
+        kpi: str | None = None,
+        limit: int = 100,
+        before_id: int | None = None,
+    ) -> tuple[DeliveryRecord, ...]:
+        """Return the newest ``limit`` messages that pass all filters, newest first; ids descend.
+
+        ``before_id``: only those with smaller ids, to go on where an answer ended.
+        """
+
+    def retry_dead(self, now: float, *, receiver: str | None = None, ids: Sequence[int] | None = None) -> int:
+        """Make dead letters due again, at the head of their lines and under their keys; returns how many.
+
+        Those of ``receiver`` (None: of all) that are among ``ids`` (None: all). Each is tried as often as a new one.
+        """
+
+    def take_back(self, key: str, now: float) -> bool:
+        """Close a message that waits; returns whether it did. Should it be delivered after all, that counts."""
 
     def decisions(self, *, after: int = 0) -> tuple[Decision, ...]:
         """Return the decisions about transitions with numbers above ``after``, ascending."""

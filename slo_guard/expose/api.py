@@ -14,6 +14,7 @@ from slo_guard import __version__
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI
+from slo_guard.domain.notifications import DeliveryRecord
 from slo_guard.evaluate.explanation_json import explanation_json
 from slo_guard.expose.answers import (
     AlertsAnswer,
@@ -37,6 +38,8 @@ _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 _CHUNK_BYTES = 1 << 20
 
 Explain: TypeAlias = Callable[[str, str], Explanation | Unexplained]
+Deliveries: TypeAlias = Callable[..., tuple[DeliveryRecord, ...]]
+"""Takes and returns what :meth:`slo_guard.domain.ports.NotificationStore.deliveries` does; may raise ``StoreError``."""
 
 Limit = Annotated[int, Query(ge=1, le=10_000, description="at most so many series or alerts, the worst first")]
 
@@ -47,11 +50,13 @@ def create_app(
     reload: Callable[[], ReloadOutcome],
     *,
     explain: Explain = lambda _sprint, _kpi: Unexplained("this server keeps nothing to explain it by"),
+    deliveries: Deliveries = lambda **_: (),
     clock: Callable[[], float] = lambda: to_unix(utcnow()),
 ) -> FastAPI:
     """Return the app over ``holder``; ``reload`` reads the files again and may block, ``clock`` gives Unix seconds.
 
     ``explain`` is given the sprint and id of a KPI of the current snapshot; it may block for seconds, not for longer.
+    ``deliveries`` answers as the store does, from any thread.
     No route needs a login: bind it to loopback or put it behind what checks who comes.
     """
     page = Page.load()
@@ -64,6 +69,7 @@ def create_app(
         redoc_url=None,
         responses={"4XX": {"model": ProblemAnswer}, "5XX": {"model": ProblemAnswer}},
     )
+    app.state.deliveries = deliveries
     app.include_router(_operations(holder, own, reload))
     app.include_router(_api(holder, explain))
 

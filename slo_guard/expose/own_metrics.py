@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -66,6 +66,8 @@ class OwnMetrics:
         self._oldest = self._gauge(
             "outbox_oldest_seconds", "Age of the oldest notification that is not delivered, 0 if none is.", "receiver"
         )
+        self._dead = self._gauge("dead_letters", "Notifications that were given up and are kept.", "receiver")
+        self._with_dead: frozenset[str] = frozenset()
         self._reload_ok = self._gauge(
             "config_last_reload_successful", "1 if the files on disk were taken when they were last read, else 0."
         )
@@ -83,7 +85,7 @@ class OwnMetrics:
             for metric in (self._up, self._collection_duration, self._last_success, self._overruns, self._rejected):
                 _remove(metric, name)
         for name in self._receivers.difference(receivers):
-            for metric in (self._pending, self._oldest):
+            for metric in (self._pending, self._oldest, self._dead):
                 _remove(metric, name)
             for outcome in DeliveryOutcome:
                 _remove(self._notifications, name, outcome.value)
@@ -96,6 +98,7 @@ class OwnMetrics:
             for outcome in DeliveryOutcome:
                 self._child(self._notifications, name, outcome.value)
             self.outbox(name, 0, 0.0)
+            self._child(self._dead, name)
 
     def collected(self, collector: str, duration_seconds: float, ok: bool, at: float) -> None:
         """Count a collection that ended ``at`` (Unix seconds); ``ok`` if every indicator was read."""
@@ -132,6 +135,15 @@ class OwnMetrics:
         """Show what waits for a receiver: how many, and how old the oldest is (0 if none waits)."""
         self._child(self._pending, receiver).set(pending)
         self._child(self._oldest, receiver).set(oldest_seconds)
+
+    def dead_letters(self, numbers: Mapping[str, int]) -> None:
+        """Show how many dead letters are kept for each receiver, those of receivers that are gone included."""
+        for receiver in self._receivers.union(numbers):
+            self._child(self._dead, receiver).set(numbers.get(receiver, 0))
+        for receiver in self._with_dead.difference(self._receivers, numbers):
+            _remove(self._dead, receiver)
+            self._child.cache_clear()
+        self._with_dead = frozenset(numbers)
 
     def reloaded(self, ok: bool) -> None:
         """Show whether the files on disk were taken when they were last read (at the start or by a reload)."""

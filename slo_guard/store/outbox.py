@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason, OutboxRow
+from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason, OutboxRow, RowState
 from slo_guard.domain.ports import PlanRecord
 from slo_guard.store.documents import notification_from, notification_text, storable
 from slo_guard.store.schema import DECISIONS, DELIVERY_ATTEMPTS, OUTBOX, PLANNER_GROUPS, PROGRESS
 from slo_guard.store.statements import chunks, delete_rows, insert_missing, replace_rows
-
-
-class RowState(StrEnum):
-    """Where an outbox row stands."""
-
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    DEAD = "dead"
-    WITHDRAWN = "withdrawn"
 
 
 def save_plan(connection: Connection, record: PlanRecord) -> None:
@@ -34,6 +24,8 @@ def save_plan(connection: Connection, record: PlanRecord) -> None:
             "receiver": item.receiver,
             "key": item.key,
             "created_at": item.created_at,
+            "sprint": item.sprint,
+            "kpi": item.kpi,
             "document": notification_text(item),
             "state": RowState.PENDING.value,
             "attempts": 0,

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 import structlog
 from sqlalchemy import Connection, exists, func, select
 
+from slo_guard.domain.notifications import RowState
 from slo_guard.store.database import Database
 from slo_guard.store.evaluations import load_firing_transitions
 from slo_guard.store.indexes import delete_unreferenced
-from slo_guard.store.outbox import RowState, planned_transition
+from slo_guard.store.outbox import planned_transition
 from slo_guard.store.schema import (
     DECISIONS,
     DELIVERY_ATTEMPTS,

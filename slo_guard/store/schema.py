@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0004"
+HEAD = "0007"
 """The newest migration; known without loading Alembic, so that an ordinary start costs one query."""
 
 METADATA = MetaData()
@@ -203,6 +203,8 @@ OUTBOX = Table(
     Column("receiver", Text, nullable=False),
     Column("key", Text, nullable=False, unique=True),
     Column("created_at", Double, nullable=False),
+    Column("sprint", Text, nullable=False, server_default=""),
+    Column("kpi", Text, nullable=False, server_default=""),
     Column("document", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -211,6 +213,7 @@ OUTBOX = Table(
     Column("ended_at", Double),
     Column("last_error", Text),
     Index("outbox_line", "receiver", "state", "id"),
+    Index("outbox_by_kpi", "kpi", "sprint", "id"),
 )
 
 DECISIONS = Table(

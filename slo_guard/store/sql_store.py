@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from slo_guard.domain.alerts import Transition
-from slo_guard.domain.notifications import Decision, DeliveryOutcome, OutboxRow
+from slo_guard.domain.notifications import Decision, DeliveryOutcome, DeliveryRecord, OutboxRow, RowState
 from slo_guard.domain.ports import (
     EvaluationRecord,
     PersistedEvaluation,
@@ -20,7 +20,7 @@ from slo_guard.domain.ports import (
 )
 from slo_guard.domain.readings import Collection
 from slo_guard.errors import StartError
-from slo_guard.store import compaction, evaluations, outbox, pruning, readings
+from slo_guard.store import compaction, deliveries, evaluations, outbox, pruning, readings
 from slo_guard.store.database import Database
 from slo_guard.store.frames import encode_observation
 from slo_guard.store.indexes import SeriesIndexes
@@ -225,6 +225,37 @@ class SqlStore:
         """Return for each receiver the number of undelivered rows and when the oldest was created."""
         with self._database.read() as connection:
             return outbox.count_pending(connection)
+
+    def dead_letters(self) -> Mapping[str, int]:
+        """Return for each receiver the number of messages that were given up."""
+        with self._database.read() as connection:
+            return deliveries.count_dead(connection)
+
+    def deliveries(
+        self,
+        *,
+        receiver: str | None = None,
+        state: RowState | None = None,
+        sprint: str | None = None,
+        kpi: str | None = None,
+        limit: int = 100,
+        before_id: int | None = None,
+    ) -> tuple[DeliveryRecord, ...]:
+        """Return the newest ``limit`` messages that pass all filters, newest first."""
+        filters = {"receiver": receiver, "state": None if state is None else state.value, "sprint": sprint, "kpi": kpi}
+        wanted = {name: value for name, value in filters.items() if value is not None}
+        with self._database.read() as connection:
+            return deliveries.load_deliveries(connection, wanted=wanted, limit=limit, before_id=before_id)
+
+    def retry_dead(self, now: float, *, receiver: str | None = None, ids: Sequence[int] | None = None) -> int:
+        """Make dead letters due again, at the head of their lines and under their keys; returns how many."""
+        with self._database.write() as connection:
+            return deliveries.retry_dead(connection, now, receiver, ids)
+
+    def take_back(self, key: str, now: float) -> bool:
+        """Close a message that waits; returns whether it did."""
+        with self._database.write() as connection:
+            return deliveries.take_back(connection, key, now)
 
     def decisions(self, *, after: int = 0) -> tuple[Decision, ...]:
         """Return the decisions about transitions with numbers above ``after``, ascending."""

@@ -16,7 +16,7 @@ from slo_guard.domain.alerts import AlertKind, FinalVerdict
 from slo_guard.domain.budgets import BudgetFrame
 from slo_guard.domain.builtin import BURN_ALARM, burn_alarm_index
 from slo_guard.domain.kpi import BurnPair, ErrorBudget, Severity, Window, WindowKind
-from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason
+from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason, RowState
 from slo_guard.domain.ports import EvaluationRecord, FinalVerdicts, PlanRecord, Store, VerdictChanges, VerdictMemory
 from slo_guard.domain.readings import Collection, GaugeFrame, Reading
 from slo_guard.domain.rule_changes import RuleChange, RuleField, RuleForms, RuleLog
@@ -985,6 +985,118 @@ def test_what_arrives_while_it_is_withdrawn_was_told(store: Store) -> None:
 
 
 # --- retention ---
+
+
+def given_up(store: Store, key: str, receiver: str = "slack", now: float = 500.0) -> int:
+    """Plan a message, have it given up, and return its number in the store."""
+    store.save_plan(PlanRecord(1, {}, (a_notification(key, receiver),)))
+    row = store.lease(receiver, now, 30.0)
+    assert row is not None
+    store.record_attempt(row, DEAD, now, error="http_400: refused")
+    return row.id
+
+
+def test_a_delivery_says_what_became_of_its_message(store: Store) -> None:
+    """Who was told, when, and if not why not: the first question after an incident."""
+    planned(store, "k1", "k2", "k3")
+    first = store.lease("slack", 400.0, 30.0)
+    assert first is not None
+    store.record_attempt(first, DELIVERED, 401.0)
+    second = store.lease("slack", 402.0, 30.0)
+    assert second is not None
+    store.record_attempt(second, RETRY, 403.0, next_attempt_at=450.0, error="http_503: down")
+
+    found = store.deliveries()
+
+    assert [
+        (item.key, item.state, item.attempts, item.next_attempt_at, item.ended_at, item.last_error) for item in found
+    ] == [
+        ("k3", RowState.PENDING, 0, 400.0, None, None),
+        ("k2", RowState.PENDING, 1, 450.0, None, "http_503: down"),
+        ("k1", RowState.DELIVERED, 1, None, 401.0, None),
+    ]
+    assert [item.notification for item in found] == [a_notification(key) for key in ("k3", "k2", "k1")]
+    assert {(item.receiver, item.created_at) for item in found} == {("slack", 400.0)}
+
+
+def test_deliveries_are_found_by_receiver_state_and_kpi(store: Store) -> None:
+    """The page of one KPI shows its own messages, an operator the dead ones of one receiver."""
+    given_up(store, "dead")
+    planned(store, "waits", receiver="webhook")
+    other = a_notification("other", kpi="ga_complaints", sprint="sprint-41")
+    store.save_plan(PlanRecord(1, {}, (other,)))
+
+    def keys(**filters: object) -> list[str]:
+        return [item.key for item in store.deliveries(**filters)]  # type: ignore[arg-type]
+
+    assert keys() == ["other", "waits", "dead"]
+    assert keys(receiver="slack") == ["other", "dead"]
+    assert keys(state=RowState.DEAD) == ["dead"]
+    assert keys(kpi="ga_complaints") == ["other"]
+    assert keys(sprint="sprint-40", receiver="slack") == ["dead"]
+    assert keys(kpi="ga_complaints", sprint="sprint-40") == []
+
+
+def test_deliveries_are_given_page_by_page(store: Store) -> None:
+    """A store of a month holds thousands; a page must not load them all, nor show one twice."""
+    planned(store, "k1", "k2", "k3", "k4")
+
+    page = store.deliveries(limit=2)
+    rest = store.deliveries(limit=5, before_id=page[-1].id)
+
+    assert [item.key for item in (*page, *rest)] == ["k4", "k3", "k2", "k1"]
+    assert store.deliveries(limit=0) == ()
+
+
+def test_a_dead_letter_that_is_retried_is_due_at_once_under_its_key(store: Store) -> None:
+    """After the address is mended the message is sent; its key lets the receiver drop what it has had already."""
+    given_up(store, "k1")
+    planned(store, "k2")
+    assert store.dead_letters() == {"slack": 1}
+
+    retried = store.retry_dead(600.0)
+
+    assert retried == 1
+    assert store.dead_letters() == {}
+    row = store.lease("slack", 600.0, 30.0)
+    assert row is not None
+    assert (row.notification, row.attempts) == (a_notification("k1"), 0), "older than k2, and with all its attempts"
+    store.record_attempt(row, DELIVERED, 601.0)
+    assert store.deliveries(state=RowState.DELIVERED)[0].ended_at == 601.0
+    assert leased_key(store, 602.0) == "k2"
+
+
+def test_only_the_dead_letters_that_are_named_are_retried(store: Store) -> None:
+    """Sending the old ones of another receiver as well would tell people of what is long over."""
+    first, second, third = given_up(store, "k1"), given_up(store, "k2"), given_up(store, "w1", "webhook")
+    planned(store, "k3")
+
+    assert store.retry_dead(600.0, ids=[first, 9999]) == 1
+    assert store.retry_dead(600.0, ids=[]) == 0
+    assert store.retry_dead(600.0, receiver="nobody") == 0
+    assert store.retry_dead(600.0, receiver="webhook", ids=[second]) == 0
+    assert store.dead_letters() == {"slack": 1, "webhook": 1}
+    assert store.retry_dead(600.0, receiver="webhook") == 1
+    assert [item.id for item in store.deliveries(state=RowState.DEAD)] == [second]
+    assert third in {item.id for item in store.deliveries(state=RowState.PENDING)}
+
+
+def test_a_message_that_is_taken_back_is_not_sent_and_holds_up_nothing(store: Store) -> None:
+    """A test message that a receiver refuses must not stay in front of the alerts of tomorrow."""
+    planned(store, "k1", "k2")
+    row = store.lease("slack", 400.0, 30.0)
+    assert row is not None
+
+    taken = store.take_back("k1", 401.0)
+
+    assert taken
+    assert not store.take_back("k1", 402.0)
+    assert not store.take_back("never there", 402.0)
+    assert leased_key(store, 403.0) == "k2"
+    withdrawn = store.deliveries(state=RowState.WITHDRAWN)
+    assert [(item.key, item.ended_at) for item in withdrawn] == [("k1", 401.0)]
+    store.record_attempt(row, DELIVERED, 404.0)
+    assert store.deliveries(state=RowState.DELIVERED)[0].key == "k1", "it was being sent, and arrived"
 
 
 def test_pruning_deletes_old_readings_only(store: Store) -> None:

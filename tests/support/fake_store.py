@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
-from slo_guard.domain.notifications import Decision, DeliveryOutcome, Notification, NotToldReason, OutboxRow
+from slo_guard.domain.notifications import (
+    Decision,
+    DeliveryOutcome,
+    DeliveryRecord,
+    Notification,
+    NotToldReason,
+    OutboxRow,
+    RowState,
+)
 from slo_guard.domain.ports import (
     EvaluationRecord,
     FinalVerdicts,
@@ -38,6 +47,22 @@ class FakeOutboxRow:
     @property
     def waits(self) -> bool:
         return self.outcome is None and not self.withdrawn
+
+    @property
+    def record(self) -> DeliveryRecord:
+        note, ended = self.row.notification, RowState.PENDING if self.outcome is None else RowState(self.outcome.value)
+        return DeliveryRecord(
+            id=self.row.id,
+            receiver=note.receiver,
+            key=note.key,
+            state=RowState.WITHDRAWN if self.withdrawn else ended,
+            created_at=note.created_at,
+            attempts=self.row.attempts,
+            next_attempt_at=self.row.next_attempt_at if self.waits else None,
+            ended_at=self.ended_at,
+            last_error=self.error,
+            notification=note,
+        )
 
 
 class FakeStore:
@@ -286,6 +311,58 @@ class FakeStore:
                 if item.waits:
                     created.setdefault(item.row.notification.receiver, []).append(item.row.notification.created_at)
             return {receiver: (len(times), min(times)) for receiver, times in created.items()}
+
+    def dead_letters(self) -> Mapping[str, int]:
+        """Return what was given up, by receiver."""
+        with self._open():
+            dead = (item for item in self.outbox.values() if item.outcome is DeliveryOutcome.DEAD)
+            return dict(Counter(item.row.notification.receiver for item in dead))
+
+    def deliveries(
+        self,
+        *,
+        receiver: str | None = None,
+        state: RowState | None = None,
+        sprint: str | None = None,
+        kpi: str | None = None,
+        limit: int = 100,
+        before_id: int | None = None,
+    ) -> tuple[DeliveryRecord, ...]:
+        """Return the newest messages."""
+        with self._open():
+            records = sorted((item.record for item in self.outbox.values()), key=lambda item: -item.id)
+            found = [
+                item
+                for item in records
+                if receiver in (None, item.receiver)
+                and state in (None, item.state)
+                and sprint in (None, item.notification.sprint)
+                and kpi in (None, item.notification.kpi)
+                and (before_id is None or item.id < before_id)
+            ]
+            return tuple(found[:limit])
+
+    def retry_dead(self, now: float, *, receiver: str | None = None, ids: Sequence[int] | None = None) -> int:
+        """Make dead letters due again."""
+        with self._open():
+            again = {
+                key: FakeOutboxRow(replace(item.row, attempts=0, next_attempt_at=now), error=item.error)
+                for key, item in self.outbox.items()
+                if item.outcome is DeliveryOutcome.DEAD
+                and receiver in (None, item.row.notification.receiver)
+                and (ids is None or item.row.id in ids)
+            }
+            self.outbox |= again
+            return len(again)
+
+    def take_back(self, key: str, now: float) -> bool:
+        """Close a message that waits."""
+        with self._open():
+            item = self.outbox.get(key)
+            if item is None or not item.waits:
+                return False
+            self.outbox[key] = replace(item, withdrawn=True, ended_at=now, leased_until=None)
+            return True
 
     def decisions(self, *, after: int = 0) -> tuple[Decision, ...]:
         """Return decisions by transition."""

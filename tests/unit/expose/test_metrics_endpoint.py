@@ -168,6 +168,22 @@ class TestOwnMetrics:
         assert any(line.startswith("slo_guard_build_info{") and 'version="1.2.3"' in line for line in lines)
         assert any(line.startswith("process_resident_memory_bytes") for line in lines)
 
+    def test_dead_letters_are_counted_for_each_receiver_also_for_one_that_is_gone(self):
+        """An alert watches them; one that vanished with its receiver, or stayed for ever, would be none."""
+        own = OwnMetrics()
+        own.expect([], ["slack"])
+        started = self.scrape(own)
+        own.dead_letters({"slack": 2, "gone": 1})
+        some = self.scrape(own)
+        own.dead_letters({})
+        none = self.scrape(own)
+
+        assert 'slo_guard_dead_letters{receiver="slack"} 0.0' in started
+        assert 'slo_guard_dead_letters{receiver="slack"} 2.0' in some
+        assert 'slo_guard_dead_letters{receiver="gone"} 1.0' in some
+        assert 'slo_guard_dead_letters{receiver="slack"} 0.0' in none
+        assert not any('"gone"' in line for line in none)
+
     def test_counters_start_at_zero_and_leave_with_their_collector_or_receiver(self):
         """The first failure is an increase that rate() sees, and a removed receiver does not stay for ever."""
         own = OwnMetrics()

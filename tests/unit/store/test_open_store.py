@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -18,8 +19,9 @@ from sqlalchemy import create_engine
 from slo_guard.domain.ports import Store
 from slo_guard.errors import StartError
 from slo_guard.store import open_store, schema
+from slo_guard.store.documents import notification_text
 from slo_guard.store.sqlite import sqlite_engine
-from tests.support.store_examples import a_collection, a_gauge
+from tests.support.store_examples import a_collection, a_gauge, a_notification
 
 
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:
@@ -50,22 +52,45 @@ def test_the_migrations_build_the_tables_that_the_code_uses(tmp_path: Path) -> N
     assert differences == []
 
 
+def store_of_schema(path: Path, revision: str) -> sqlite3.Connection:
+    """Make a store as the version with that schema left it, and return a connection to fill it."""
+    config = Config()
+    config.set_main_option("script_location", "slo_guard:store/migrations")
+    engine = sqlite_engine(path)
+    with engine.execution_options(writes=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+    return sqlite3.connect(path)
+
+
 def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """An upgrade goes on with the alerts and messages that the version before has left."""
-    path = tmp_path / "slo.db"
-    store = open_store(path)
-    store.save_collection(a_collection(a_gauge(), cursor="7"), lambda: 1.0)
-    store.close()
-    with sqlite3.connect(path) as connection:
-        newer = ("final_verdicts", "closed_sprints", "restatements", "rule_forms", "rule_changes")
-        connection.executescript("".join(f"DROP TABLE {name};" for name in newer))
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
-    connection.close()
+    """An upgrade goes on with the cursors and alerts that the version before has left."""
+    with store_of_schema(tmp_path / "slo.db", "0001") as before:
+        before.execute("INSERT INTO collectors VALUES ('gateway', '7')")
+    before.close()
 
-    store = open_store(path)
+    store = open_store(tmp_path / "slo.db")
 
-    assert len(list(store.observations())) == 1
+    assert store.collector_cursor("gateway") == "7"
     assert store.load_evaluation().closed == {}
+    store.close()
+
+
+def test_messages_of_an_older_store_are_found_by_their_kpi(tmp_path: Path) -> None:
+    """After an upgrade a KPI's page must show what was sent before it as well."""
+    note = a_notification("k1")
+    row = (note.receiver, note.key, 400.0, notification_text(note), "delivered", 1, 400.0, None, 401.0, None)
+    columns = (
+        "receiver, key, created_at, document, state, attempts, next_attempt_at, leased_until, ended_at, last_error"
+    )
+    with store_of_schema(tmp_path / "slo.db", "0004") as before:
+        before.execute(f"INSERT INTO outbox ({columns}) VALUES ({', '.join('?' * len(row))})", row)
+    before.close()
+
+    store = open_store(tmp_path / "slo.db")
+
+    assert [item.notification for item in store.deliveries(sprint=note.sprint, kpi=note.kpi)] == [note]
     store.close()
 
 
