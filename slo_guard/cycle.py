@@ -176,7 +176,9 @@ class EvaluationCycle:
                 plan=plan,
                 frames={(frame.kpi.sprint, frame.kpi.id): frame for frame in frames},
                 alerts=dict(self._state.alerts),
-                metrics=self._renderer.render(frames, self._state.alerts, plan.kpis, evaluation.burn_alarm_seconds),
+                metrics=self._renderer.render(
+                    frames, self._state.alerts, plan.kpis, evaluation.burn_alarm_seconds, plan.sprints.values()
+                ),
                 sources=self._board.statuses(),
                 reload=self.reload_outcome,
             )

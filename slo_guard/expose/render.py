@@ -7,21 +7,22 @@ from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from slo_guard.domain.alerts import Alert, AlertKey
 from slo_guard.domain.budgets import BudgetFrame
-from slo_guard.domain.kpi import KPI, Objective, Op, Severity
+from slo_guard.domain.kpi import KPI, Objective, Op, Severity, Sprint
 from slo_guard.domain.readings import FloatArray
 from slo_guard.domain.series import LabelSet, SeriesIndex
 from slo_guard.domain.verdicts import AlertState, Verdict, VerdictFrame
+from slo_guard.expose.facts import fact_families
 from slo_guard.expose.metrics_page import MetricsPage, Part
+from slo_guard.expose.metrics_text import escape, labels_text, numbers_text
 from slo_guard.units import window_text
 
 # Inside a block a line begins with its newline, so that a block is one join of (name, labels, number) triples.
 _VALUE, _TARGET, _BREACHED = b"\nslo_guard_kpi_value", b"\nslo_guard_kpi_target", b"\nslo_guard_kpi_breached"
 _BURN_RATE, _REMAINING = b"\nslo_guard_burn_rate", b"\nslo_guard_error_budget_remaining_ratio"
-_BURN_ALARM = b"\nslo_guard_burn_alarm_seconds_total"
+_BURN_ALARM, _LINE = b"\nslo_guard_burn_alarm_seconds_total", b"\nslo_guard_kpi_pace_line"
 _COVERAGE, _VERDICT, _ALERTS = b"\nslo_guard_kpi_coverage_ratio", b"\nslo_guard_kpi_verdict", b"\nslo_guard_alerts"
 
 _HELP = {
@@ -29,6 +30,7 @@ _HELP = {
     _TARGET: "The bounds of the KPI: of its objective, and of warn and resolve where the rule has them.",
     _BREACHED: "1 while the verdict is missed, else 0. A 0 is not proof of health, see slo_guard_kpi_verdict.",
     _COVERAGE: "Observed share of the window so far, 0 to 1. Absent where the measure has no window.",
+    _LINE: "Where the KPI's pace wants its value to be now: a goal's line, or the ideal line of a burndown.",
     _VERDICT: "The KPI's worst verdict over its series: 1 for the one that holds, 0 for the others.",
     _BURN_RATE: "How fast the error budget goes over a window: 1 spends exactly all of it. Absent without events.",
     _REMAINING: "Part of the error budget so far that is left: 1 for all of it, negative beyond it.",
@@ -53,12 +55,13 @@ class KpiRenderer:
         alerts: Mapping[AlertKey, Alert],
         kpis: Iterable[KPI] = (),
         burn_alarm_seconds: Mapping[str, float] | None = None,
+        sprints: Iterable[Sprint] = (),
     ) -> MetricsPage:
         """Return the page's KPI part (ends with a newline), each family in the order of ``frames``.
 
         A frame for each (sprint, KPI). ``kpis`` names those that may have alerts but no frame yet. A series
         without a value has no value line. Alerts of KPIs that are in neither are not counted: their lane is unknown.
-        ``burn_alarm_seconds``: by sprint, of those that have burn alerts.
+        ``burn_alarm_seconds``: by sprint, of those that have burn alerts; ``sprints``: those whose dates are told.
         """
         kept: dict[tuple[str, str], _KpiBlocks] = {}
         for frame in frames:
@@ -84,6 +87,9 @@ class KpiRenderer:
                 (_BURN_RATE, [blocks.burn_rate for blocks in budgets]),
                 (_REMAINING, [blocks.remaining for blocks in budgets]),
             ]
+        paced: list[Part] = [blocks.line for blocks in kept.values() if blocks.kpi.pace is not None]
+        if paced:
+            families.append((_LINE, paced))
         if burn_alarm_seconds:
             families.append((_BURN_ALARM, [_burn_alarm_lines(burn_alarm_seconds)]))
         parts: list[Part] = []
@@ -91,6 +97,7 @@ class KpiRenderer:
             parts.append(_head(name))
             parts += blocks_of
             parts.append(b"\n")
+        parts.append(fact_families(guarded.values(), sprints))
         return MetricsPage(parts)
 
 
@@ -104,13 +111,14 @@ class _KpiBlocks:
         self.verdict = b""
         self.burn_rate = b""
         self.remaining = b""
+        self.line = b""
         self._after_window: list[bytes] = []
         self._index = index
         self._frame: VerdictFrame | None = None
-        own = f'{{sprint="{_escape(kpi.sprint)}",lane="{_escape(kpi.lane)}",kpi="{_escape(kpi.id)}"'
+        own = f'{{sprint="{escape(kpi.sprint)}",lane="{escape(kpi.lane)}",kpi="{escape(kpi.id)}"'
         self._own_labels = own.encode("utf-8", "replace")
         # One text of labels serves all families: at 100,000 series a text each would be 13 MB more per family.
-        self._labels = [_labels_text(own, labels) for labels in index.label_sets]
+        self._labels = [labels_text(own, labels) for labels in index.label_sets]
         self.target = _target_lines(kpi, own, index, self._labels)
         # All lines of this family keep their length (the number is one digit), so that a cycle writes digits only.
         self.breached: Part = _lines(_BREACHED, self._labels, [b"0"] * len(index))
@@ -139,6 +147,9 @@ class _KpiBlocks:
             self.verdict = self._state_set(frame.worst)
         if self.kpi.error_budget is not None:
             self._update_budget(frame.budget)
+        if self.kpi.pace is not None:
+            line = None if frame.outlook is None else frame.outlook.line
+            self.line = b"" if line is None else _number_lines(_LINE, self._labels, line)
         self._frame = frame
 
     def _update_budget(self, budget: BudgetFrame | None) -> None:
@@ -159,7 +170,7 @@ class _KpiBlocks:
         if "window" in self.kpi.by:
             # A label of the series that has the name moves aside, as Prometheus would move it.
             own = self._own_labels.decode()
-            texts = [_labels_text(own, _moved(labels, "window", self.kpi.by)) for labels in self._index.label_sets]
+            texts = [labels_text(own, _moved(labels, "window", self.kpi.by)) for labels in self._index.label_sets]
         return [text[1:] for text in texts]
 
     def _state_set(self, worst: Verdict) -> bytes:
@@ -177,15 +188,6 @@ def _head(name: bytes) -> bytes:
     return f"# HELP {metric} {_HELP[name]}\n# TYPE {metric} {kind}".encode()
 
 
-def _escape(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _labels_text(own: str, labels: Iterable[tuple[str, str]]) -> bytes:
-    # "replace": a source's JSON can carry half of a surrogate pair, which must not cost the whole page.
-    return (own + "".join(f',{name}="{_escape(value)}"' for name, value in labels) + "} ").encode("utf-8", "replace")
-
-
 def _lines(name: bytes, labels: Sequence[bytes], numbers: Sequence[bytes]) -> bytes:
     parts = [name] * (3 * len(labels))
     parts[1::3] = labels
@@ -197,21 +199,7 @@ def _number_lines(name: bytes, labels: Sequence[bytes], values: FloatArray) -> b
     absent: npt.NDArray[np.bool_] = np.isnan(values)
     if absent.any():
         labels, values = list(compress(labels, (~absent).tolist())), values[~absent]
-    return _lines(name, labels, _numbers(values))
-
-
-def _numbers(values: FloatArray) -> list[bytes]:
-    """Return the shortest text that reads back as each value; none of ``values`` is NaN.
-
-    One call of orjson over the array takes a tenth of what ``repr`` of each value takes.
-    """
-    if not len(values):
-        return []
-    array = np.ascontiguousarray(values, dtype=np.float64)
-    numbers = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-    for row in np.flatnonzero(np.isinf(array)).tolist():
-        numbers[row] = b"+Inf" if array[row] > 0 else b"-Inf"
-    return numbers
+    return _lines(name, labels, numbers_text(values))
 
 
 def _same(left: FloatArray, right: FloatArray) -> bool:
@@ -222,7 +210,7 @@ def _target_lines(kpi: KPI, own: str, index: SeriesIndex, texts: Sequence[bytes]
     if "bound" in kpi.by:
         # The series' own label of that name moves aside as Prometheus would move it; twice the same label in a
         # line would cost the scraper the whole page.
-        texts = [_labels_text(own, _moved(labels, "bound", kpi.by)) for labels in index.label_sets]
+        texts = [labels_text(own, _moved(labels, "bound", kpi.by)) for labels in index.label_sets]
     return b"".join(
         _lines(_TARGET, [b'%b,bound="%b"} ' % (text[:-2], bound) for text in texts], [number] * len(texts))
         for bound, number in _bounds(kpi)
@@ -237,9 +225,9 @@ def _moved(labels: LabelSet, name: str, by: Sequence[str]) -> list[tuple[str, st
 
 
 def _burn_alarm_lines(seconds: Mapping[str, float]) -> bytes:
-    numbers = _numbers(np.array(list(seconds.values())))
+    numbers = numbers_text(np.array(list(seconds.values())))
     return b"".join(
-        b'%b{sprint="%b"} %b' % (_BURN_ALARM, _escape(sprint).encode("utf-8", "replace"), number)
+        b'%b{sprint="%b"} %b' % (_BURN_ALARM, escape(sprint).encode("utf-8", "replace"), number)
         for sprint, number in zip(seconds, numbers, strict=True)
     )
 
@@ -254,7 +242,7 @@ def _bounds(kpi: KPI) -> list[tuple[bytes, bytes]]:
         if objective is not None:
             sides = _sides(objective)
             found += [(role if len(sides) == 1 else f"{role}_{side}", bound) for side, bound in sides]
-    numbers = _numbers(np.array([bound for _, bound in found]))
+    numbers = numbers_text(np.array([bound for _, bound in found]))
     return [(name.encode(), number) for (name, _), number in zip(found, numbers, strict=True)]
 
 
@@ -292,7 +280,7 @@ def _alert_lines(kpis: Mapping[tuple[str, str], KPI], alerts: Mapping[AlertKey, 
                 total[0] += numbers[0] if numbers is not None else 0
                 total[1] += numbers[1] if numbers is not None else 0
     return b"".join(
-        f'{_ALERTS.decode()}{{kpi="{_escape(kpi)}",lane="{_escape(lane)}",severity="{severity}",'
+        f'{_ALERTS.decode()}{{kpi="{escape(kpi)}",lane="{escape(lane)}",severity="{severity}",'
         f'alertstate="{state}"}} {number}'.encode()
         for (kpi, lane, severity), numbers in counts.items()
         for state, number in zip(("pending", "firing"), numbers, strict=True)

@@ -1,0 +1,57 @@
+"""The demo's own daemon, scraped by a real Prometheus: what dashboards and alerting rules are asked of.
+
+Tests that use it share one of them a worker: mark them with :data:`SCRAPED_DEMO`, and import :func:`scraped_demo`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from slo_guard.clock import to_unix, utcnow
+from slo_guard.demo.room import DemoRoom
+from slo_guard.loaded import load_files
+from tests.support.daemon import Daemon, eventually
+from tests.support.prometheus_server import PrometheusServer, free_port, running_prometheus
+
+SCRAPED_DEMO = (
+    pytest.mark.peer,
+    pytest.mark.xdist_group("scraped_demo"),
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed (Debian: prometheus)"),
+)
+"""``pytestmark = [*SCRAPED_DEMO]``: needs the peer, and all of them run in one worker, over one demo."""
+
+JOB = "slo_guard"
+"""The scrape job's name, as deploy's prometheus.yml has it."""
+
+_SCRAPES = 8
+"""How often everything was scraped before anything is asked: rate() needs two samples in whatever window it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapedDemo:
+    """The Prometheus that scrapes the demo every second, the demo's page, and where its files are."""
+
+    prometheus: PrometheusServer
+    daemon_url: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def scraped_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScrapedDemo]:
+    """Run the demo with its faults as its user does, and go on once every KPI was judged and scraped a few times."""
+    folder, port = tmp_path_factory.mktemp("scraped-demo"), free_port()
+    with (
+        DemoRoom(lambda _: None, lambda: to_unix(utcnow()), port=port) as room,
+        Daemon(room.config_path) as daemon,
+        running_prometheus(folder, {JOB: f"127.0.0.1:{port}"}) as prometheus,
+    ):
+        daemon.start().wait_ready()
+        kpis = len(load_files(room.config_path).plan.kpis) - 1  # the one that is built in has no series
+        judged = f'count(count_over_time(slo_guard_kpi_verdict{{verdict="met"}}[1h]) >= {_SCRAPES})'
+        eventually(lambda: prometheus.query(judged)[0][1] == kpis, 60, what=f"all {kpis} KPIs were scraped", every=0.25)
+        yield ScrapedDemo(prometheus, daemon.url, room.folder)
