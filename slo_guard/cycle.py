@@ -135,10 +135,11 @@ class EvaluationCycle:
             if not self._usable and (at < self._rest_until or not self._restored()):
                 self._own.evaluations_missed()
                 return
-            self._cycle(at)
-            self._own.evaluated(monotonic() - started)
+            if self._cycle(at):
+                self._own.evaluated(monotonic() - started)
 
-    def _cycle(self, at: float) -> None:
+    def _cycle(self, at: float) -> bool:
+        """Evaluate at ``at`` and follow it up; returns whether that was done: one that failed is not counted as one."""
         now, awaiting = from_unix(at), self.awaiting
         due = self._plan.due_since(self._last, at)
         try:
@@ -150,17 +151,18 @@ class EvaluationCycle:
             self._rest_until = at + min(2.0**self._failures, _LONGEST_REST_SECONDS) if self._failures > 1 else 0.0
             if self._failures == 1:
                 self._restored()
-            return
+            return False
         self._failures = 0
         self._told.right("evaluation", "evaluation_works_again")
+        if evaluation.skipped:
+            self._skip(at)
+            return False
         self._follow_up(evaluation, at)
+        return True
 
     def _follow_up(self, evaluation: Evaluation, at: float) -> None:
         """Plan the messages of what was found, and publish it."""
         now = from_unix(at)
-        if evaluation.skipped:
-            self._skip(at)
-            return
         if self._behind:
             self._behind = False
             log.info("evaluations_go_on", at=now.isoformat())

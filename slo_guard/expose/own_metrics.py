@@ -16,14 +16,15 @@ from slo_guard import __version__
 from slo_guard.domain.notifications import DeliveryOutcome
 
 _COLLECTION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_JOBS = ("collect", "evaluate", "plan", "store", "deliver", "prune", "watch")
 _EVALUATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class OwnMetrics:
     """The daemon's own metrics; every method may be called from any thread.
 
-    Counters of a collector or a receiver start at 0 once it is named in :meth:`expect`, so that the first
-    increase is not lost to ``rate()``. ``slo_guard_collector_up`` is absent until a collection has ended.
+    Counters of a job start at 0, those of a collector or a receiver once it is named in :meth:`expect`, so that the
+    first increase is not lost to ``rate()``. ``slo_guard_collector_up`` is absent until a collection has ended.
     """
 
     def __init__(self, version: str = __version__) -> None:
@@ -51,7 +52,7 @@ class OwnMetrics:
         )
         self._evaluation_duration = Histogram(
             "slo_guard_evaluation_duration_seconds",
-            "How long evaluations took, with storing and rendering.",
+            "How long evaluations took, with storing and rendering. Those that failed are not counted.",
             buckets=_EVALUATION_BUCKETS,
             registry=self._registry,
         )
@@ -72,6 +73,8 @@ class OwnMetrics:
             "config_last_reload_successful", "1 if the files on disk were taken when they were last read, else 0."
         )
         self._job_errors = self._counter("job_errors_total", "Jobs that ended in an unexpected error.", "job")
+        for job in _JOBS:
+            self._job_errors.labels(job)
         build = self._gauge("build_info", "1, labelled with the version that runs.", "version", "pythonversion")
         build.labels(version, ".".join(map(str, sys.version_info[:3]))).set(1)
         ProcessCollector(registry=self._registry)

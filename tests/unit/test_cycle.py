@@ -124,6 +124,8 @@ def test_a_cause_that_stays_is_told_once_and_tried_ever_less_often():
     ]
     assert 3 <= failures <= 5
     assert run.metric("slo_guard_evaluations_missed_total") > 20
+    ended = run.metric("slo_guard_evaluation_duration_seconds_count")
+    assert ended + failures + run.metric("slo_guard_evaluations_missed_total") == 71, "each cycle is one of the three"
     assert run.told() == [(1, "first", "firing"), (2, "second", "firing")]
 
 
