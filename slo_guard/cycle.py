@@ -15,6 +15,7 @@ from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import Route
 from slo_guard.domain.ports import EvaluationRecord, Store
+from slo_guard.domain.silences import Acknowledgement, Silence
 from slo_guard.domain.verdicts import Verdict, VerdictFrame
 from slo_guard.errors import StoreError
 from slo_guard.evaluate import Evaluation, EvaluationState
@@ -75,6 +76,8 @@ class EvaluationCycle:
         self._failures = 0
         self._rest_until = 0.0
         self._behind = False
+        self._silences: tuple[Silence, ...] = ()
+        self._acknowledgements: tuple[Acknowledgement, ...] = ()
         self._told = OnceLogged()
 
     def follow(self, plan: Plan, state: EvaluationState, routes: Sequence[Route]) -> None:
@@ -183,6 +186,8 @@ class EvaluationCycle:
                 ),
                 sources=self._board.statuses(),
                 reload=self.reload_outcome,
+                silences=self._silences,
+                acknowledgements=self._acknowledgements,
             )
         )
         self._report_store_error()
@@ -206,6 +211,8 @@ class EvaluationCycle:
             record = plan_once(self._store, self._state.alerts, self._routes, now, known, changed_to=self._changed_to)
             self._changed_to = None
             waiting, dead = dict(self._store.outbox_pending()), self._store.dead_letters()
+            self._silences = self._store.silences(to_unix(now))
+            self._acknowledgements = self._store.acknowledgements(to_unix(now))
         except StoreError as error:
             self._backlog.error = self._backlog.error or error
             return 0

@@ -50,6 +50,10 @@ class UnitError(SloGuardError, ValueError):
     """A quantity does not parse or does not fit the unit it is compared with."""
 
 
+class SilenceError(SloGuardError):
+    """A silence or an acknowledgement is not taken as it was asked for: write it as the text says."""
+
+
 class SecretError(SloGuardError):
     """A secret's file or environment variable is missing or empty; its value is never in the text."""
 

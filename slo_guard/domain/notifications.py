@@ -24,6 +24,7 @@ class NotificationReason(StrEnum):
     REPEAT_INTERVAL_ELAPSED = "repeat_interval_elapsed"
     HELD_BACK_AND_STILL_FIRING = "held_back_and_still_firing"
     RECEIVER_ADDED = "receiver_added"
+    SILENCE_ENDED = "silence_ended"
     ESCALATED = "escalated"
     SPRINT_CLOSED = "sprint_closed"
     TEST = "test"
@@ -41,6 +42,7 @@ class NotToldReason(StrEnum):
     SUPERSEDED_BY_BREACH = "superseded_by_breach"
     RECEIVER_REMOVED = "receiver_removed"
     CARRIED_OVER = "carried_over"
+    SILENCED = "silenced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +112,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of one transition at one receiver: told by the notification ``told_by``, or ``not_told`` and why."""
+    """What became of one transition at one receiver: told by the notification ``told_by``, or ``not_told`` and why.
+
+    ``silence``: the number of the silence that kept it back, for one that is ``silenced``.
+    """
 
     transition: int
     receiver: str
     told_by: str | None
     not_told: NotToldReason | None = None
+    silence: int | None = None
 
 
 class RowState(StrEnum):

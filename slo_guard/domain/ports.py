@@ -23,6 +23,7 @@ from slo_guard.domain.notifications import (
 from slo_guard.domain.readings import BoolArray, Collection, FloatArray, IndicatorSpec, IntArray, Observation, Reading
 from slo_guard.domain.rule_changes import RuleLog
 from slo_guard.domain.series import SeriesIndex
+from slo_guard.domain.silences import Acknowledgement, NewAcknowledgement, NewSilence, Silence
 from slo_guard.domain.verdicts import CodeArray, Outlook, Restatement, Seal, Targets
 
 
@@ -348,14 +349,39 @@ class NotificationStore(Protocol):
         """Return the decisions about transitions with numbers above ``after``, ascending."""
 
 
-class Store(ReadingStore, EvaluationStore, NotificationStore, Protocol):
+class SilenceStore(Protocol):
+    """What somebody has said of alerts: silences and acknowledgements. Other processes may say it as well."""
+
+    def add_silence(self, asked: NewSilence, now: float) -> Silence:
+        """Store a silence; it gets the next number, which no other silence ever had or has."""
+
+    def expire_silence(self, number: int, now: float) -> Silence | None:
+        """End a silence at ``now`` unless it has ended already, and return it; None where there is none; idempotent."""
+
+    def silences(self, now: float | None = None) -> tuple[Silence, ...]:
+        """Return the silences that are active or pending at ``now``, or all that are kept, by ascending number."""
+
+    def acknowledge(self, asked: NewAcknowledgement, now: float) -> Acknowledgement:
+        """Store an acknowledgement, which gets the next number; one of the same sprint, KPI and labels ends."""
+
+    def end_acknowledgement(self, number: int, now: float) -> Acknowledgement | None:
+        """End an acknowledgement at ``now`` unless it has ended; return it, or None; idempotent."""
+
+    def acknowledgements(self, now: float | None = None) -> tuple[Acknowledgement, ...]:
+        """Return the acknowledgements that have not ended at ``now``, or all that are kept, by ascending number."""
+
+
+class Store(ReadingStore, EvaluationStore, NotificationStore, SilenceStore, Protocol):
     """The whole store. Safe to use from several threads; every method is one transaction."""
 
     def writing(self) -> AbstractContextManager[None]:
         """Hold off other writers of this process for the length of the block; reentrant."""
 
     def prune(self, now: float) -> int:
-        """Delete what is beyond the retention or the disk bound, never what is undelivered; returns rows deleted."""
+        """Delete what is beyond the retention or the disk bound; returns rows deleted.
+
+        Never what is undelivered; silences and acknowledgements when they ended before the retention.
+        """
 
     def close(self) -> None:
         """Release files and connections; idempotent."""

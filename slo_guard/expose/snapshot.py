@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from slo_guard.domain.alerts import Alert, AlertKey
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan
+from slo_guard.domain.silences import Acknowledgement, Silence, acknowledgement_of, labels_of, silence_of
 from slo_guard.domain.verdicts import VerdictFrame
 from slo_guard.expose.metrics_page import GzipPage, MetricsPage
 
@@ -54,8 +55,9 @@ class Snapshot:
     """Everything that is shown, as of the evaluation at ``at`` (Unix seconds).
 
     ``frames`` has the newest verdicts of each (sprint, KPI) judged so far; ``metrics`` is their page as
-    ``KpiRenderer`` made it; ``reload`` is None if nothing was reloaded since the start. Nobody changes any of
-    it after it is published.
+    ``KpiRenderer`` made it; ``reload`` is None if nothing was reloaded since the start. ``silences`` are those
+    that are active or pending, ``acknowledgements`` those that have not ended. Nobody changes any of it after it is
+    published.
     """
 
     at: float
@@ -65,6 +67,21 @@ class Snapshot:
     metrics: MetricsPage
     sources: tuple[SourceStatus, ...] = ()
     reload: ReloadOutcome | None = None
+    silences: tuple[Silence, ...] = ()
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+
+    def silence_of(self, alert: Alert) -> Silence | None:
+        """Return the silence that keeps the messages of ``alert`` back; None where there is none."""
+        if not self.silences:
+            return None
+        kpi = next(
+            (each for each in self.plan.kpis if (each.sprint, each.id) == (alert.key.sprint, alert.key.kpi)), None
+        )
+        return silence_of(self.silences, labels_of(alert.key, kpi), self.at)
+
+    def acknowledgement_of(self, alert: Alert) -> Acknowledgement | None:
+        """Return what somebody has said by which no reminders of ``alert`` are sent; None where nobody has."""
+        return acknowledgement_of(self.acknowledgements, alert, self.at)
 
     @property
     def kpis(self) -> tuple[KPI, ...]:

@@ -22,11 +22,18 @@ _WHY_TOLD = {
     NotificationReason.REPEAT_INTERVAL_ELAPSED: "a reminder, it still fires",
     NotificationReason.HELD_BACK_AND_STILL_FIRING: "held back while its source was down, and still firing",
     NotificationReason.RECEIVER_ADDED: "it fired already when this receiver, or its severity here, was added",
+    NotificationReason.SILENCE_ENDED: "the silence over it has ended, and it still fires",
     NotificationReason.ESCALATED: "it is worse than when it was last told, and cannot recover",
     NotificationReason.SPRINT_CLOSED: "the sprint is over; this is how every KPI ended",
     NotificationReason.TEST: "a test, nothing is wrong",
 }
-_NOT_NEW = frozenset({NotificationReason.REPEAT_INTERVAL_ELAPSED, NotificationReason.RECEIVER_ADDED})
+_NOT_NEW = frozenset(
+    {
+        NotificationReason.REPEAT_INTERVAL_ELAPSED,
+        NotificationReason.RECEIVER_ADDED,
+        NotificationReason.SILENCE_ENDED,
+    }
+)
 _TURNERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _JOINERS = {"\u200d", "\ufe0e", "\ufe0f", "\u20e3"}
 

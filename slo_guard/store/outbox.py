@@ -40,6 +40,7 @@ def save_plan(connection: Connection, record: PlanRecord) -> None:
             "receiver": item.receiver,
             "told_by": item.told_by,
             "not_told": None if item.not_told is None else item.not_told.value,
+            "silence": item.silence,
         }
         for item in record.decisions
     }
@@ -177,7 +178,11 @@ def load_decisions(connection: Connection, after: int) -> tuple[Decision, ...]:
     wanted = select(DECISIONS).where(DECISIONS.c.transition > after).order_by(DECISIONS.c.transition, DECISIONS.c.id)
     return tuple(
         Decision(
-            row.transition, row.receiver, row.told_by, None if row.not_told is None else NotToldReason(row.not_told)
+            row.transition,
+            row.receiver,
+            row.told_by,
+            None if row.not_told is None else NotToldReason(row.not_told),
+            row.silence,
         )
         for row in connection.execute(wanted)
     )

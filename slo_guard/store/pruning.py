@@ -28,6 +28,7 @@ from slo_guard.store.schema import (
     VERDICT_CHANGES,
     VERDICT_MEMORY,
 )
+from slo_guard.store.silences import delete_ended
 from slo_guard.store.sqlite import give_back_pages, used_bytes
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ def delete_aged(database: Database, cutoff: float) -> int:
         lambda connection: _delete_messages(connection, RowState.WITHDRAWN, cutoff),
         lambda connection: _delete_attempts(connection, cutoff),
         lambda connection: _forget_kpis(connection, cutoff),
+        lambda connection: delete_ended(connection, cutoff),
         delete_unreferenced,
     )
     dead = _repeat(database, lambda connection: _delete_messages(connection, RowState.DEAD, cutoff))

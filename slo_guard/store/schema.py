@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration; known without loading Alembic, so that an ordinary start costs one query."""
 
 METADATA = MetaData()
@@ -224,6 +224,7 @@ DECISIONS = Table(
     Column("receiver", Text, nullable=False),
     Column("told_by", Text),
     Column("not_told", String(64)),
+    Column("silence", BigInteger),
     Index("decisions_by_transition", "transition", "receiver"),
 )
 
@@ -237,4 +238,34 @@ DELIVERY_ATTEMPTS = Table(
     Column("outcome", String(16), nullable=False),
     Column("error", Text),
     Index("delivery_attempts_by_at", "at"),
+)
+
+# Numbers are never given twice, also when the newest rows are pruned: decisions name silences by them.
+SILENCES = Table(
+    "silences",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("matchers", Text, nullable=False),
+    Column("starts_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expired_at", Double),
+    sqlite_autoincrement=True,
+)
+
+ACKNOWLEDGEMENTS = Table(
+    "acknowledgements",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("sprint", Text, nullable=False),
+    Column("kpi", Text, nullable=False),
+    Column("labels", Text),
+    Column("until", Double, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("ended_at", Double),
+    sqlite_autoincrement=True,
 )

@@ -19,8 +19,9 @@ from slo_guard.domain.ports import (
     VerdictChanges,
 )
 from slo_guard.domain.readings import Collection
+from slo_guard.domain.silences import Acknowledgement, NewAcknowledgement, NewSilence, Silence
 from slo_guard.errors import StartError
-from slo_guard.store import compaction, deliveries, evaluations, outbox, pruning, readings
+from slo_guard.store import compaction, deliveries, evaluations, outbox, pruning, readings, silences
 from slo_guard.store.database import Database
 from slo_guard.store.frames import encode_observation
 from slo_guard.store.indexes import SeriesIndexes
@@ -261,6 +262,36 @@ class SqlStore:
         """Return the decisions about transitions with numbers above ``after``, ascending."""
         with self._database.read() as connection:
             return outbox.load_decisions(connection, after)
+
+    def add_silence(self, asked: NewSilence, now: float) -> Silence:
+        """Store a silence; it gets the next number."""
+        with self._database.write() as connection:
+            return silences.add_silence(connection, asked, now)
+
+    def expire_silence(self, number: int, now: float) -> Silence | None:
+        """End a silence unless it has ended already, and return it; None where there is none."""
+        with self._database.write() as connection:
+            return silences.expire_silence(connection, number, now)
+
+    def silences(self, now: float | None = None) -> tuple[Silence, ...]:
+        """Return the silences that are active or pending at ``now``, or all that are kept."""
+        with self._database.read() as connection:
+            return silences.load_silences(connection, now)
+
+    def acknowledge(self, asked: NewAcknowledgement, now: float) -> Acknowledgement:
+        """Store an acknowledgement; one of the same sprint, KPI and labels ends."""
+        with self._database.write() as connection:
+            return silences.acknowledge(connection, asked, now)
+
+    def end_acknowledgement(self, number: int, now: float) -> Acknowledgement | None:
+        """End an acknowledgement unless it has ended, and return it; None where there is none."""
+        with self._database.write() as connection:
+            return silences.end_acknowledgement(connection, number, now)
+
+    def acknowledgements(self, now: float | None = None) -> tuple[Acknowledgement, ...]:
+        """Return the acknowledgements that have not ended at ``now``, or all that are kept."""
+        with self._database.read() as connection:
+            return silences.load_acknowledgements(connection, now)
 
     def prune(self, now: float) -> int:
         """Delete what is beyond the retention or the disk bound; returns rows deleted.

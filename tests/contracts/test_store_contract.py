@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from slo_guard.domain.alerts import AlertKind, FinalVerdict
 from slo_guard.domain.budgets import BudgetFrame
 from slo_guard.domain.builtin import BURN_ALARM, burn_alarm_index
-from slo_guard.domain.kpi import BurnPair, ErrorBudget, Severity, Window, WindowKind
+from slo_guard.domain.kpi import BurnPair, ErrorBudget, MatchOp, Severity, Window, WindowKind
 from slo_guard.domain.notifications import Decision, DeliveryOutcome, NotToldReason, RowState
 from slo_guard.domain.ports import EvaluationRecord, FinalVerdicts, PlanRecord, Store, VerdictChanges, VerdictMemory
 from slo_guard.domain.readings import Collection, GaugeFrame, Reading
 from slo_guard.domain.rule_changes import RuleChange, RuleField, RuleForms, RuleLog
 from slo_guard.domain.series import SeriesIndex, label_set
+from slo_guard.domain.silences import Matcher, NewAcknowledgement, NewSilence
 from slo_guard.domain.verdicts import (
     REASON_CODE,
     REASONS,
@@ -982,6 +983,106 @@ def test_what_arrives_while_it_is_withdrawn_was_told(store: Store) -> None:
         Decision(1, "slack", "k1"),
         Decision(2, "webhook", None, NotToldReason.RECEIVER_REMOVED),
     )
+
+
+# --- silences and acknowledgements ---
+
+
+def a_silence(starts_at: float = 10.0, ends_at: float = 20.0) -> NewSilence:
+    matchers = (Matcher("kpi", "ga_e2e_p95"), Matcher("system", "fs|xai2", MatchOp.REGEX))
+    return NewSilence(matchers=matchers, starts_at=starts_at, ends_at=ends_at, by="Ada \u00fc", why="a new gateway")
+
+
+def an_acknowledgement(until: float = 20.0, **labels: str) -> NewAcknowledgement:
+    about = label_set(labels) if labels else None
+    return NewAcknowledgement(
+        sprint="sprint-40", kpi="ga_e2e_p95", labels=about, until=until, by="Ada", why="rolling back"
+    )
+
+
+def test_a_silence_comes_back_whole_until_it_ends_by_itself(store: Store) -> None:
+    """Nobody has to remember to take it away, and a process that is asked later knows as much."""
+    added = store.add_silence(a_silence(), 5.0)
+
+    assert (added.id, added.created_at, added.expired_at) == (1, 5.0, None)
+    assert (added.matchers, added.by, added.why) == (a_silence().matchers, "Ada \u00fc", "a new gateway")
+    assert [store.silences(now) for now in (5.0, 19.9)] == [(added,), (added,)]
+    assert store.silences(20.0) == ()
+    assert store.silences() == (added,)
+
+
+def test_a_silence_can_be_ended_before_its_time_once(store: Store) -> None:
+    """A second hand that ends it must not move when it ended: decisions were taken by that."""
+    store.add_silence(a_silence(), 5.0)
+
+    ended = store.expire_silence(1, 12.0)
+    again = store.expire_silence(1, 15.0)
+
+    assert ended is not None
+    assert ended.expired_at == 12.0
+    assert again == ended
+    assert store.silences(11.0) == (ended,)
+    assert store.silences(12.0) == ()
+
+
+def test_what_has_ended_by_itself_is_not_ended_by_hand(store: Store) -> None:
+    """It says for good why it ended."""
+    added = store.add_silence(a_silence(), 5.0)
+
+    assert store.expire_silence(1, 30.0) == added
+    assert store.expire_silence(2, 30.0) is None
+
+
+def test_an_acknowledgement_comes_back_whole_until_it_ends(store: Store) -> None:
+    """With and without labels; ended by hand once, or by itself."""
+    of_all = store.acknowledge(an_acknowledgement(), 5.0)
+    of_one = store.acknowledge(an_acknowledgement(until=30.0, system="fs"), 6.0)
+
+    ended = store.end_acknowledgement(of_one.id, 12.0)
+
+    assert (of_all.labels, of_one.labels) == (None, label_set({"system": "fs"}))
+    assert ended == replace(of_one, ended_at=12.0)
+    assert store.end_acknowledgement(of_one.id, 13.0) == ended
+    assert store.end_acknowledgement(99, 13.0) is None
+    assert store.acknowledgements(13.0) == (of_all,)
+    assert store.acknowledgements(20.0) == ()
+    assert store.acknowledgements() == (of_all, ended)
+
+
+def test_who_acknowledges_again_takes_the_place_of_the_one_before(store: Store) -> None:
+    """Or ending the newer one would leave the older one at work."""
+    first = store.acknowledge(an_acknowledgement(), 5.0)
+    other = store.acknowledge(an_acknowledgement(system="fs"), 5.0)
+
+    second = store.acknowledge(an_acknowledgement(until=40.0), 7.0)
+
+    assert store.acknowledgements(7.0) == (other, second)
+    assert store.acknowledgements() == (replace(first, ended_at=7.0), other, second)
+
+
+def test_pruning_deletes_what_ended_long_ago_and_gives_no_number_twice(store: Store) -> None:
+    """Decisions name silences by number: number 1 must not come to mean another one."""
+    for asked in (a_silence(ends_at=1 * DAY), a_silence(ends_at=30 * DAY)):
+        store.add_silence(asked, 5.0)
+    store.expire_silence(2, 1 * DAY)
+    store.acknowledge(an_acknowledgement(until=1 * DAY), 5.0)
+    kept = store.acknowledge(an_acknowledgement(until=30 * DAY, system="fs"), 5.0)
+
+    deleted = store.prune(12 * DAY)
+
+    assert deleted == 3
+    assert (store.silences(), store.acknowledgements()) == ((), (kept,))
+    assert store.add_silence(a_silence(ends_at=50 * DAY), 12 * DAY).id == 3
+
+
+def test_a_decision_names_the_silence_that_it_was_taken_by(store: Store) -> None:
+    """Whoever asks later why nobody was told must find who wanted it so."""
+    decision = Decision(1, "slack", None, NotToldReason.SILENCED, silence=7)
+    store.save_evaluation(EvaluationRecord(3.0, 1, transitions=(a_transition(1, at=1.0),)))
+
+    store.save_plan(PlanRecord(1, {}, (), (decision,)))
+
+    assert store.decisions() == (decision,)
 
 
 # --- retention ---

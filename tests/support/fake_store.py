@@ -6,7 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.notifications import (
@@ -29,6 +30,7 @@ from slo_guard.domain.ports import (
 )
 from slo_guard.domain.readings import Collection, CollectionFailure, EventBatch, Observation
 from slo_guard.domain.rule_changes import RuleLog
+from slo_guard.domain.silences import Acknowledgement, NewAcknowledgement, NewSilence, Silence
 from slo_guard.domain.verdicts import AlertState, Reason, Restatement
 from slo_guard.errors import StoreConflictError, StoreError
 
@@ -84,6 +86,9 @@ class FakeStore:
         self.groups: dict[str, str] = {}
         self.outbox: dict[str, FakeOutboxRow] = {}
         self.decided: list[Decision] = []
+        self.silenced: dict[int, Silence] = {}
+        self.acknowledged: dict[int, Acknowledgement] = {}
+        self._last_silence = self._last_acknowledgement = 0
         self._last_id = self._last_seq = self._reading_cursor = self._transition_cursor = self._last_row = 0
         self._seen_at = self._evaluated_at = float("-inf")
         self._lock = threading.RLock()
@@ -226,7 +231,8 @@ class FakeStore:
         """Store a plan."""
         with self._open():
             decided = [
-                Decision(item.transition, item.receiver, item.told_by, item.not_told) for item in record.decisions
+                Decision(item.transition, item.receiver, item.told_by, item.not_told, item.silence)
+                for item in record.decisions
             ]
             added = {item.key: item for item in record.notifications if item.key not in self.outbox}
             for name, state in record.groups.items():
@@ -370,6 +376,52 @@ class FakeStore:
             wanted = [item for item in self.decided if item.transition > after]
             return tuple(sorted(wanted, key=lambda item: item.transition))
 
+    def add_silence(self, asked: NewSilence, now: float) -> Silence:
+        """Store a silence."""
+        with self._open():
+            self._last_silence += 1
+            made = Silence(**_given(asked), id=self._last_silence, created_at=now)
+            self.silenced[made.id] = made
+            return made
+
+    def expire_silence(self, number: int, now: float) -> Silence | None:
+        """End a silence."""
+        with self._open():
+            found = self.silenced.get(number)
+            if found is not None and not found.is_over(now):
+                found = self.silenced[number] = replace(found, expired_at=now)
+            return found
+
+    def silences(self, now: float | None = None) -> tuple[Silence, ...]:
+        """Return silences."""
+        with self._open():
+            return tuple(each for each in self.silenced.values() if now is None or not each.is_over(now))
+
+    def acknowledge(self, asked: NewAcknowledgement, now: float) -> Acknowledgement:
+        """Store an acknowledgement."""
+        with self._open():
+            same = (asked.sprint, asked.kpi, asked.labels)
+            for number, each in self.acknowledged.items():
+                if (each.sprint, each.kpi, each.labels) == same and not each.is_over(now):
+                    self.acknowledged[number] = replace(each, ended_at=now)
+            self._last_acknowledgement += 1
+            made = Acknowledgement(**_given(asked), id=self._last_acknowledgement, created_at=now)
+            self.acknowledged[made.id] = made
+            return made
+
+    def end_acknowledgement(self, number: int, now: float) -> Acknowledgement | None:
+        """End an acknowledgement."""
+        with self._open():
+            found = self.acknowledged.get(number)
+            if found is not None and not found.is_over(now):
+                found = self.acknowledged[number] = replace(found, ended_at=now)
+            return found
+
+    def acknowledgements(self, now: float | None = None) -> tuple[Acknowledgement, ...]:
+        """Return acknowledgements."""
+        with self._open():
+            return tuple(each for each in self.acknowledged.values() if now is None or not each.is_over(now))
+
     def prune(self, now: float) -> int:
         """Delete what has aged."""
         with self._open():
@@ -401,6 +453,8 @@ class FakeStore:
             for key in [key for key, at in self.kpi_evaluated_at.items() if at < cutoff]:
                 del self.kpi_evaluated_at[key]
                 self.memories.pop(key, None)
+            self.silenced = {number: each for number, each in self.silenced.items() if each.over_at >= cutoff}
+            self.acknowledged = {number: each for number, each in self.acknowledged.items() if each.over_at >= cutoff}
             return before - self._size()
 
     def close(self) -> None:
@@ -442,7 +496,11 @@ class FakeStore:
 
     def _size(self) -> int:
         parts = (self.stored, self.changes, self.outbox, self.told, self.decided, self.kpi_evaluated_at, self.memories)
-        return sum(len(part) for part in parts)
+        return sum(len(part) for part in (*parts, self.silenced, self.acknowledged))
+
+
+def _given(asked: NewSilence | NewAcknowledgement) -> dict[str, Any]:
+    return {field.name: getattr(asked, field.name) for field in fields(asked)}
 
 
 def _seen_earlier(observation: Observation, seen_at: float, latest: float) -> Observation:

@@ -7,7 +7,9 @@ from typing import Any
 from slo_guard.domain.ports import Store
 from slo_guard.errors import StoreError
 
-_WRITES = frozenset({"save_collection", "save_evaluation", "save_plan", "record_attempt", "lease", "prune", "withdraw"})
+_HOPS = {"save_collection", "save_evaluation", "save_plan", "record_attempt", "lease", "prune", "withdraw"}
+_SAYINGS = {"add_silence", "expire_silence", "acknowledge", "end_acknowledgement"}
+_WRITES = frozenset(_HOPS | _SAYINGS)
 
 
 class FlakyStore:
