@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from slo_guard import logs
+from slo_guard.admission import access_rules
 from slo_guard.assembly import Assembly, assembled
 from slo_guard.clock import monotonic, to_unix, utcnow
 from slo_guard.config import Config
@@ -23,6 +24,7 @@ from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import SloGuardError, StoreError
 from slo_guard.evaluate import EvaluationState
 from slo_guard.explained import history_of
+from slo_guard.expose.access import AccessGate
 from slo_guard.expose.api import create_app
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.server import HttpServer
@@ -54,6 +56,7 @@ class Daemon:
         self._clock = clock
         self._opening = opening
         self._own = OwnMetrics()
+        self._gate = AccessGate()
         self._holder = SnapshotHolder()
         self._board = SourceBoard()
         self._reloading = threading.Lock()
@@ -85,6 +88,7 @@ class Daemon:
         logs.configure(config.log.level, config.log.format)
         for warning in loaded.warnings:
             log.warning("config_finding", finding=str(warning))
+        self._gate.follow(access_rules(config.server))
         self._server = HttpServer(
             create_app(
                 self._holder,
@@ -93,6 +97,7 @@ class Daemon:
                 explain=self.explain,
                 deliveries=self.deliveries,
                 clock=self._now,
+                gate=self._gate,
             ),
             config.server.host,
             config.server.port,
@@ -189,8 +194,10 @@ class Daemon:
         assert self._assembly is not None
         assert self._started_with is not None
         loaded = load_files(self._config_path)
+        rules = access_rules(loaded.config.server)
         kept = only_at_start(self._started_with, loaded.config)
         self._follow(loaded, departed=self._assembly.loaded.plan.kpis)
+        self._gate.follow(rules)
         log.info("reloaded", kpis=len(loaded.plan.kpis) - 1, restart_for=kept or None)
         message = f"reloaded: {len(loaded.plan.kpis) - 1} KPIs"
         return f"{message}; restart to apply {kept}" if kept else message

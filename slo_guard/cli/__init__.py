@@ -25,6 +25,8 @@ _COMMANDS = MappingProxyType(
         "schema": ("slo_guard.cli.schema", "schema"),
         "sign": ("slo_guard.cli.sign", "sign"),
         "sprint": ("slo_guard.cli.sprint", "sprint"),
+        "hash-password": ("slo_guard.cli.logins", "hash_password"),
+        "new-token": ("slo_guard.cli.logins", "new_token_"),
     }
 )
 

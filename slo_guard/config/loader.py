@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from slo_guard.config.models import Config, ConfigFile, Settings
+from slo_guard.config.server import ServerTlsOptions
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import Finding, SecretError
 from slo_guard.fields import Options, Secret
@@ -81,6 +82,9 @@ def load_config(
     indicators = _indicators(reading, collecting)
     for path_of, options in [*_with_paths("collectors", collecting), *_with_paths("receivers", telling)]:
         _warn_of_missing_secrets(reading, path_of, options)
+    if settings is not None:
+        _warn_of_missing_secrets(reading, ("server", "auth"), settings.server.auth)
+        _warn_of_certificate(reading, settings.server.tls)
     findings = located.with_findings(reading.findings)
     known = None if indicators is None else MappingProxyType(indicators)
     if any(finding.severity == "error" for finding in findings) or settings is None or known is None:
@@ -192,6 +196,11 @@ def _indicator_path(reading: _Reading, at: int, name: str) -> KeyPath:
 
 def _with_paths(section: str, entries: list[Any]) -> Iterator[tuple[KeyPath, Any]]:
     yield from (((section, at), options) for at, options in enumerate(entries) if options is not None)
+
+
+def _warn_of_certificate(reading: _Reading, tls: ServerTlsOptions | None) -> None:
+    for warning in tls.certificates().warnings() if tls is not None else ():
+        reading.say(("server", "tls", "cert_file"), warning, severity="warning")
 
 
 def _warn_of_missing_secrets(reading: _Reading, path: KeyPath, value: Any) -> None:

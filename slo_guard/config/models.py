@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
+from slo_guard.config.server import ServerSettings
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.fields import ByteCount, LocalPath, Options, Seconds
-from slo_guard.http_options import HttpUrl
 
 MIN_RETENTION_SECONDS = 3600.0
 
@@ -21,18 +21,6 @@ def _retention(seconds: float) -> float:
     if seconds < MIN_RETENTION_SECONDS:
         raise ValueError("keeps too little to judge windows by; write at least 1h, such as 35d")
     return seconds
-
-
-def _port(given: Any) -> Any:
-    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= 65535:
-        raise ValueError("write a port from 1 to 65535, or 0 for any free one")
-    return given
-
-
-def _host(given: str) -> str:
-    if not given.isascii() or not given.isprintable() or " " in given:
-        raise ValueError("write an address or host name of this machine such as 127.0.0.1")
-    return given
 
 
 class StoreSettings(Options):
@@ -48,20 +36,6 @@ class StoreSettings(Options):
     )
     max_size: ByteCount = Field(
         default=2 * 2**30, ge=2**20, description="How large the store may grow, such as 2GiB; the oldest readings go."
-    )
-
-
-class ServerSettings(Options):
-    """Where /metrics, the API and the page are served."""
-
-    host: Annotated[str, Field(min_length=1), AfterValidator(_host)] = Field(
-        default="127.0.0.1", description="Address to listen on; loopback only unless you choose another."
-    )
-    port: Annotated[int, BeforeValidator(_port)] = Field(
-        default=9469, description="Port to listen on; 0 takes any free one."
-    )
-    external_url: HttpUrl | None = Field(
-        None, description="Where people reach the page; messages link there. Without it they have no such link."
     )
 
 

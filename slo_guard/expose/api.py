@@ -16,6 +16,7 @@ from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.notifications import DeliveryRecord
 from slo_guard.evaluate.explanation_json import explanation_json
+from slo_guard.expose.access import AccessControl, AccessGate
 from slo_guard.expose.answers import (
     AlertsAnswer,
     KpiAnswer,
@@ -27,7 +28,7 @@ from slo_guard.expose.answers import (
 )
 from slo_guard.expose.explanation_answers import ExplanationAnswer
 from slo_guard.expose.final_answers import VerdictName
-from slo_guard.expose.http_guard import SecurityHeaders, answer_errors_as_problems, problem, why_cross_site
+from slo_guard.expose.http_guard import SecurityHeaders, answer_errors_as_problems
 from slo_guard.expose.metrics_page import Part
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.page import Page
@@ -52,12 +53,13 @@ def create_app(
     explain: Explain = lambda _sprint, _kpi: Unexplained("this server keeps nothing to explain it by"),
     deliveries: Deliveries = lambda **_: (),
     clock: Callable[[], float] = lambda: to_unix(utcnow()),
+    gate: AccessGate | None = None,
 ) -> FastAPI:
     """Return the app over ``holder``; ``reload`` reads the files again and may block, ``clock`` gives Unix seconds.
 
     ``explain`` is given the sprint and id of a KPI of the current snapshot; it may block for seconds, not for longer.
     ``deliveries`` answers as the store does, from any thread.
-    No route needs a login: bind it to loopback or put it behind what checks who comes.
+    ``gate`` says who may read and write; without one anybody reads, and only programs on this machine write.
     """
     page = Page.load()
     app = FastAPI(
@@ -82,6 +84,7 @@ def create_app(
         return HTMLResponse(page.render_kpi(_explained(holder, explain, kpi, sprint), clock()))
 
     answer_errors_as_problems(app)
+    app.add_middleware(AccessControl, gate=gate or AccessGate())
     app.add_middleware(SecurityHeaders, style_hash=page.style_hash)
     return app
 
@@ -116,11 +119,8 @@ def _operations(holder: SnapshotHolder, own: OwnMetrics, reload: Callable[[], Re
 
     @router.put("/-/reload", response_class=PlainTextResponse, operation_id="reload_files_by_put")
     @router.post("/-/reload", response_class=PlainTextResponse)
-    def reload_files(request: Request) -> Response:
+    def reload_files() -> Response:
         """Read the config and rule files again; 400 with all findings, and what runs kept, when they are bad."""
-        foreign = why_cross_site(request)
-        if foreign is not None:
-            return problem(403, f"this reload is refused: {foreign}")
         outcome = reload()
         return PlainTextResponse(outcome.message.rstrip("\n") + "\n", status_code=200 if outcome.ok else 400)
 

@@ -65,7 +65,7 @@ def test_the_example_shows_every_option():
     for definition in definitions().values():
         names |= set(definition.get("properties", {}))
 
-    shown = set(re.findall(r"[\s{#]([a-z_]+):", EXAMPLE.read_text()))
+    shown = set(re.findall(r"[\s{#]([a-z0-9_]+):", EXAMPLE.read_text()))
 
     assert names - shown == set()
 
