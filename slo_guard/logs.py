@@ -54,6 +54,11 @@ def configure(level: str = "info", style: str = "console") -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
+def say_nothing() -> None:
+    """Log nothing at all: for commands that tell what happens in words of their own."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
 class OnceLogged:
     """Logs what goes wrong again and again once: as it begins or its cause changes, and as it is over.
 

@@ -22,6 +22,8 @@ _COMMANDS = MappingProxyType(
         "backtest": ("slo_guard.cli.backtest", "backtest"),
         "explain": ("slo_guard.cli.explain", "explain"),
         "gate": ("slo_guard.cli.gate", "gate"),
+        "send-test": ("slo_guard.cli.send_test", "send_test"),
+        "deliveries": ("slo_guard.cli.deliveries", "deliveries"),
         "schema": ("slo_guard.cli.schema", "schema"),
         "sign": ("slo_guard.cli.sign", "sign"),
         "sprint": ("slo_guard.cli.sprint", "sprint"),

@@ -12,7 +12,11 @@ from slo_guard.cli.recorded import UNREADABLE, tell
 from slo_guard.clock import iso
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan, Sprint
+from slo_guard.domain.ports import Store
+from slo_guard.loaded import Loaded
 from slo_guard.validation import nearest
+
+_LATE_SECONDS = 10.0
 
 config_option = click.option(
     "--config",
@@ -57,6 +61,13 @@ def sprint_of(plan: Plan, now: float) -> Sprint:
     if len(names) != 1:
         refuse(f"{'no' if not running else 'more than one'} sprint runs at {iso(now)}; name one of {', '.join(names)}")
     return plan.sprints[names[0]]
+
+
+def daemon_seems_to_run(loaded: Loaded, store: Store, now: float) -> bool:
+    """Whether a daemon has judged anything of late: whoever waits for it must know that one is there."""
+    at = store.evaluated_at()
+    interval = max((kpi.interval_seconds for kpi in loaded.plan.kpis if kpi.id == COLLECTOR_UP), default=30.0)
+    return at is not None and now - at <= 3 * interval + _LATE_SECONDS
 
 
 def refuse(message: str) -> NoReturn:

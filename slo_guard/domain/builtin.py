@@ -34,6 +34,9 @@ COLLECTOR_UP = "slo_guard_collector_up"
 SPRINT_CLOSE = "slo_guard_sprint_close"
 """The KPI of the one transition by which a sprint's close is told; it is never judged and never fires."""
 
+TEST_MESSAGE = "slo_guard_test"
+"""What stands in a test message where the KPI stands in others."""
+
 COLLECTOR_LANE = "slo_guard"
 
 COLLECTOR_UP_SPEC = IndicatorSpec(COLLECTOR_UP, IndicatorType.BOOL, "")

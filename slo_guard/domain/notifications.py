@@ -47,7 +47,10 @@ class NotToldReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesLine:
-    """One series in a message: ``firing`` or not, its value, since when and why (``reason``: a Reason's value)."""
+    """One series in a message: ``firing`` or not, its value, since when and why (``reason``: a Reason's value).
+
+    ``ended_at``: only where it has ended, or of a test, which fires and says when it ends.
+    """
 
     labels: LabelSet
     firing: bool

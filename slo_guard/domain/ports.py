@@ -246,6 +246,9 @@ class EvaluationStore(Protocol):
     def load_evaluation(self) -> PersistedEvaluation:
         """Return the state that the last stored evaluation left."""
 
+    def evaluated_at(self) -> float | None:
+        """Return the instant of the last stored evaluation; None before the first."""
+
     def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:
         """Return transitions with numbers above ``after``, ascending."""
 

@@ -12,6 +12,7 @@ from slo_guard.notify.deliver import Courier, Delivery, DeliveryPolicy, Delivery
 from slo_guard.notify.options import ReceiverOptions, linked_to, policy_of, route_of
 from slo_guard.notify.plan import plan_notifications
 from slo_guard.notify.slack import SlackOptions, SlackReceiver
+from slo_guard.notify.trial import trial_message, what_to_do
 from slo_guard.notify.webhook import WebhookOptions, WebhookReceiver
 
 
@@ -43,4 +44,6 @@ __all__ = [
     "plan_notifications",
     "policy_of",
     "route_of",
+    "trial_message",
+    "what_to_do",
 ]

@@ -50,6 +50,7 @@ _SYMBOLS = {
     "Ended": "⚪",
 }
 _FINAL_SYMBOLS = {"missed": "🔴", "no_data": "🔴", "insufficient": "⚪", "at_risk": "🟠", "met": "🟢"}
+_WITHOUT_STATES = frozenset({NotificationReason.SPRINT_CLOSED, NotificationReason.TEST})
 _HEADER, _SECTION, _FIELD, _LINE, _URL = 150, 3000, 300, 700, 1000
 
 
@@ -77,7 +78,7 @@ def plain_message(note: Notification, external_url: str | None = None) -> dict[s
     lines = [_fallback(note)]
     if note.reason is NotificationReason.SPRINT_CLOSED:
         lines += [f"{line.verdict}: {labels_text(line.labels)}" for line in note.series[:MAX_LINES]]
-    for line in () if note.reason is NotificationReason.SPRINT_CLOSED else note.series[:MAX_LINES]:
+    for line in () if note.reason in _WITHOUT_STATES else note.series[:MAX_LINES]:
         where = labels_text(line.labels) or note.kpi
         value = f"{measured(note, line)}, " if measured_verb(note, line) else ""
         lines.append(f"{_line_word(note, line)} {where}: {value}{period(line)}; {why_line(note, line)}")
@@ -114,6 +115,9 @@ def _fields(note: Notification, page: str | None) -> list[str]:
     if note.reason is NotificationReason.SPRINT_CLOSED:
         ended = [f"*Sprint*\n{mrkdwn(note.sprint, _FIELD)}", f"*KPIs*\n{mrkdwn(final_counts(note), _FIELD)}"]
         return [*ended, *_linked("Page", _link(page, "see all KPIs"))]
+    if note.reason is NotificationReason.TEST:
+        sent = [f"*Receiver*\n{mrkdwn(note.receiver, _FIELD)}", f"*Sent*\n{_date(note.created_at)}"]
+        return [*sent, *_linked("Page", _link(page, "see all KPIs"))]
     pairs = [
         ("Objective", objective_text(note)),
         ("KPI", note.kpi),
@@ -135,6 +139,8 @@ def _linked(name: str, link: str | None) -> list[str]:
 def _lines(note: Notification) -> list[str]:
     if note.reason is NotificationReason.SPRINT_CLOSED:
         return [_final_line(line) for line in note.series[:MAX_FINAL_LINES]]
+    if note.reason is NotificationReason.TEST:
+        return ["`slo-guard send-test` asked for this message, to see that it arrives."]
     alone = len(note.series) == 1
     return [_line(note, line, alone=alone) for line in note.series[:MAX_LINES]]
 

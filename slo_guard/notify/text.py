@@ -108,6 +108,8 @@ def summary_line(note: Notification) -> str:
     """Return one line that says it all, for previews and places without markup."""
     if note.reason is NotificationReason.SPRINT_CLOSED:
         return f"{headline(note)}: {name_of(note)} ({final_counts(note)})"
+    if note.reason is NotificationReason.TEST:
+        return f"{headline(note)}: {name_of(note)}"
     first = note.series[0] if note.series else None
     total = len(note.series) + note.unlisted_firing + note.unlisted_ended
     told = f"{headline(note)}: {name_of(note)}"

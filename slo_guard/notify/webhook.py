@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from slo_guard.clock import iso
-from slo_guard.domain.notifications import Notification, SeriesLine
+from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
 from slo_guard.notify.http_post import Address, JsonPoster, failure_of
 from slo_guard.notify.links import kpi_link
 from slo_guard.notify.options import HttpReceiverOptions
-from slo_guard.notify.text import headline, measured, name_of, objective_text, sound, why_line
+from slo_guard.notify.text import headline, measured, name_of, objective_text, sound, summary_line, why_line
 
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 
@@ -90,7 +90,7 @@ def _alert(note: Notification, line: SeriesLine, external_url: str) -> dict[str,
         "labels": labels,
         "annotations": _annotations(note, line),
         "startsAt": iso(line.active_at),
-        "endsAt": _NOT_ENDED if line.firing or line.ended_at is None else iso(line.ended_at),
+        "endsAt": _NOT_ENDED if line.ended_at is None else iso(line.ended_at),
         "generatorURL": kpi_link(external_url, note) or "",
         "fingerprint": hashlib.blake2b(json.dumps(sorted(labels.items())).encode(), digest_size=8).hexdigest(),
     }
@@ -123,6 +123,11 @@ def _tier(note: Notification) -> dict[str, str]:
 
 
 def _annotations(note: Notification, line: SeriesLine) -> dict[str, str]:
+    if note.reason is NotificationReason.TEST:
+        return {
+            "summary": summary_line(note),
+            "description": "slo-guard send-test asked for it, to see that it arrives",
+        }
     value = measured(note, line)
     against = f"{value}, objective {objective_text(note)}" if note.objective else value
     annotations = {

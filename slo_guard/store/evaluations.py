@@ -147,6 +147,12 @@ def save_evaluation(
     )
 
 
+def last_evaluation(connection: Connection) -> float | None:
+    """Return the instant of the last evaluation, None before the first."""
+    at = connection.execute(select(PROGRESS.c.evaluated_at)).scalar_one()
+    return None if at is None else float(at)
+
+
 def load_evaluation(connection: Connection, indexes: SeriesIndexes) -> PersistedEvaluation:
     """Return what the evaluations stored so far left."""
     progress = connection.execute(select(PROGRESS)).one()

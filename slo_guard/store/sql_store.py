@@ -157,6 +157,11 @@ class SqlStore:
         with self._database.read() as connection:
             return evaluations.load_evaluation(connection, self._indexes)
 
+    def evaluated_at(self) -> float | None:
+        """Return the instant of the last stored evaluation; None before the first."""
+        with self._database.read() as connection:
+            return evaluations.last_evaluation(connection)
+
     def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:
         """Return transitions with numbers above ``after``, ascending."""
         with self._database.read() as connection:

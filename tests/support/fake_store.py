@@ -188,6 +188,10 @@ class FakeStore:
                 rules=self.rules,
             )
 
+    def evaluated_at(self) -> float | None:
+        """Return when the last evaluation was."""
+        return self.load_evaluation().evaluated_at
+
     def transitions(self, *, after: int = 0, limit: int | None = None) -> tuple[Transition, ...]:
         """Return transitions after a number."""
         with self._open():
