@@ -83,6 +83,7 @@ class EvaluationCycle:
     def follow(self, plan: Plan, state: EvaluationState, routes: Sequence[Route]) -> None:
         """Go on with another plan, state and routes; call it with ``lock`` held."""
         keys = {(kpi.sprint, kpi.id) for kpi in plan.kpis}
+        state.trails.go_on_from(self._state.trails)
         self._plan, self._state, self._routes = plan, state, routes
         self._changed_to = plan.kpis
         self._frames = {key: frame for key, frame in self._frames.items() if key in keys}
@@ -188,6 +189,8 @@ class EvaluationCycle:
                 reload=self.reload_outcome,
                 silences=self._silences,
                 acknowledgements=self._acknowledgements,
+                trails=self._state.trails.over_sprint,
+                recent_trails=self._state.trails.lately,
             )
         )
         self._report_store_error()
@@ -251,7 +254,9 @@ class EvaluationCycle:
             if not self.save_backlog():
                 self._report_store_error()
                 return False
-            self._state = self._restore(self._plan, tuple(self._state.departed.values()), self._awaiting)
+            before = self._state
+            self._state = self._restore(self._plan, tuple(before.departed.values()), self._awaiting)
+            self._state.trails.go_on_from(before.trails)
         except StoreError as error:
             self._backlog.error = error
             self._report_store_error()

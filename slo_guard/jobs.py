@@ -206,4 +206,5 @@ def _joined(older: EvaluationRecord, newer: EvaluationRecord) -> EvaluationRecor
         own_readings=(*older.own_readings, *newer.own_readings),
         restatements=tuple(restatements.values()),
         rules=older.rules.joined(newer.rules),
+        trails={**older.trails, **newer.trails},
     )

@@ -24,6 +24,7 @@ from slo_guard.domain.readings import BoolArray, Collection, FloatArray, Indicat
 from slo_guard.domain.rule_changes import RuleLog
 from slo_guard.domain.series import SeriesIndex
 from slo_guard.domain.silences import Acknowledgement, NewAcknowledgement, NewSilence, Silence
+from slo_guard.domain.trails import Trails
 from slo_guard.domain.verdicts import CodeArray, Outlook, Restatement, Seal, Targets
 
 
@@ -137,7 +138,8 @@ class EvaluationRecord:
     observation taken in. ``evaluated``: the (sprint, KPI) pairs that were judged. ``closed``: the sprints that
     closed, each with the end at which it did; ``finals``: the KPIs that are judged no more; ``restatements``: those of
     them of which something came later; ``rules``: what is new of the rules' changes in mid-sprint;
-    ``own_readings``: the built-in indicators, stored behind all readings so far.
+    ``own_readings``: the built-in indicators, stored behind all readings so far; ``trails``: those that take the place
+    of what is kept of the same KPIs.
     """
 
     at: float
@@ -152,6 +154,7 @@ class EvaluationRecord:
     own_readings: tuple[Reading, ...] = ()
     restatements: tuple[Restatement, ...] = ()
     rules: RuleLog = field(default_factory=RuleLog)
+    trails: Trails = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +164,8 @@ class PersistedEvaluation:
     ``evaluated_at`` is None before the first evaluation; ``last_seq`` is 0 before the first transition;
     ``kpi_evaluated_at`` maps (sprint, kpi) to the last evaluation that judged it. ``closed`` and ``finals`` say
     of which sprints the close has been recorded, at which end, and how their KPIs stood; ``restatements`` how those
-    would stand by later data; ``rules`` all changes of rules in mid-sprint, ascending. They are never pruned.
+    would stand by later data; ``rules`` all changes of rules in mid-sprint, ascending; ``trails`` how KPIs went over
+    their sprint. They are never pruned.
     """
 
     evaluated_at: float | None
@@ -174,6 +178,7 @@ class PersistedEvaluation:
     finals: Mapping[tuple[str, str], FinalVerdicts] = field(default_factory=dict)
     restatements: Mapping[tuple[str, str], Restatement] = field(default_factory=dict)
     rules: RuleLog = field(default_factory=RuleLog)
+    trails: Trails = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

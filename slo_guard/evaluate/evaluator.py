@@ -104,6 +104,7 @@ class _Run:
         self._sounded: set[tuple[str, float]] = set()
         self._restatements: list[Restatement] = []
         self._rules = RuleLog()
+        self._newly_judged: set[tuple[str, str]] = set()
 
     def note_rules(self) -> None:
         """Note which rules of sprints that run, or have still to be closed, are others than before."""
@@ -159,6 +160,7 @@ class _Run:
             if open_end and not self._awaits(kpi) and not self._conditions.awaits(kpi):
                 judged = track.judge(sprint.end_at, self._conditions.ruling(kpi, sprint.end_at))
                 self._freeze(track, self._with_targets(track, judged.frame))
+                self._newly_judged.add((kpi.sprint, kpi.id))
 
     def judge_due(self, kpi: KPI) -> None:
         """Judge a KPI that is due, unless it is final, left to the next sprint, or awaits what it reads."""
@@ -198,6 +200,8 @@ class _Run:
             own_readings=tuple(self._own),
             restatements=tuple(self._restatements),
             rules=self._rules,
+            # At the end, and all at once: an evaluation that fails leaves no trace in them.
+            trails=self._state.trails.note(self._frames[key] for key in self._newly_judged),
         )
         found = ((kpi.sprint, kpi.id) for kpi in self._state.kpis)
         verdicts = tuple(self._frames[key] for key in found if key in self._frames and not self._state.is_left(key))
@@ -230,6 +234,7 @@ class _Run:
         self._show(self._with_targets(track, replace(judged.frame, alert_state=state, alert_since=since)))
         track.evaluated_at = at
         self._evaluated.append((kpi.sprint, kpi.id))
+        self._newly_judged.add((kpi.sprint, kpi.id))
         if judged.changes is not None:
             self._changes.append(judged.changes)
         if judged.memory is not None:

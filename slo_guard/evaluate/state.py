@@ -24,6 +24,7 @@ from slo_guard.evaluate.restating import can_go_on
 from slo_guard.evaluate.rule_changes import RuleHistory
 from slo_guard.evaluate.tracks import KpiTrack
 from slo_guard.evaluate.trailing import LONGEST_CELL_SECONDS
+from slo_guard.evaluate.trails import TrailBook
 from slo_guard.evaluate.trend import POINTS
 
 _LONGEST_RUN = 1000
@@ -39,7 +40,7 @@ class EvaluationState:
     those that pend or fire; ``awaiting``: indicators whose first collection since the start is not over;
     ``closed``: the sprints that have closed, with the end at which they did; ``rules``: how rules changed in
     mid-sprint; ``kpis`` and ``sprints``: those of the plan that it follows; ``rules_changed``: whether alerts without
-    a rule are still to be looked for.
+    a rule are still to be looked for; ``trails``: how the KPIs went.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class EvaluationState:
         self.closed: dict[str, float] = {}
         self.burn_alarms: dict[str, BurnAlarm] = {}
         self.rules = RuleHistory()
+        self.trails = TrailBook()
         self.kpis: tuple[KPI, ...] = ()
         self.sprints: tuple[Sprint, ...] = ()
         self.rules_changed = False
@@ -89,6 +91,8 @@ class EvaluationState:
         state.rules = RuleHistory(persisted.rules)
         state.departed = {(kpi.sprint, kpi.id): kpi for kpi in departed}
         state.follow(plan)
+        if state.evaluated_at is not None:
+            state.trails.resume(persisted.trails, state.evaluated_at)
         for key, track in state.tracks.items():
             alerts = {name: alert for name, alert in state.alerts.items() if track.owns(alert)}
             track.restore(persisted.memories.get(key), alerts, persisted.kpi_evaluated_at.get(key))
@@ -121,6 +125,7 @@ class EvaluationState:
         self._rank = {(kpi.sprint, kpi.id): place for place, kpi in enumerate(ordered)}
         self.rules_changed = True
         self.rules.follow()
+        self.trails.follow(plan.kpis, plan.sprints)
         old = self.tracks
         self.departed |= {key: track.kpi for key, track in old.items()}
         self.tracks = {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slo_guard.domain.alerts import Alert, AlertKey
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.silences import Acknowledgement, Silence, acknowledgement_of, labels_of, silence_of
+from slo_guard.domain.trails import Trails
 from slo_guard.domain.verdicts import VerdictFrame
 from slo_guard.expose.metrics_page import GzipPage, MetricsPage
 
@@ -56,8 +57,9 @@ class Snapshot:
 
     ``frames`` has the newest verdicts of each (sprint, KPI) judged so far; ``metrics`` is their page as
     ``KpiRenderer`` made it; ``reload`` is None if nothing was reloaded since the start. ``silences`` are those
-    that are active or pending, ``acknowledgements`` those that have not ended. Nobody changes any of it after it is
-    published.
+    that are active or pending, ``acknowledgements`` those that have not ended. ``trails``: how each (sprint, KPI) went
+    over its sprint; ``recent_trails``: how it went lately, in finer slots; each look-up puts a trail together anew.
+    Nobody changes any of it after it is published.
     """
 
     at: float
@@ -69,6 +71,8 @@ class Snapshot:
     reload: ReloadOutcome | None = None
     silences: tuple[Silence, ...] = ()
     acknowledgements: tuple[Acknowledgement, ...] = ()
+    trails: Trails = field(default_factory=dict)
+    recent_trails: Trails = field(default_factory=dict)
 
     def silence_of(self, alert: Alert) -> Silence | None:
         """Return the silence that keeps the messages of ``alert`` back; None where there is none."""

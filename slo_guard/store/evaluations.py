@@ -42,6 +42,7 @@ from slo_guard.store.schema import (
     VERDICT_MEMORY,
 )
 from slo_guard.store.statements import delete_rows, replace_rows
+from slo_guard.store.trails import EncodedTrail, encode_trails, load_trails, save_trails
 
 FIRES = ALERTS.c.state == AlertState.FIRING.label
 """Which alerts fire, for statements."""
@@ -66,6 +67,7 @@ class EncodedEvaluation:
     finals: Sequence[EncodedFinal]
     restatements: Sequence[EncodedRestatement]
     own_readings: Sequence[EncodedObservation] = ()
+    trails: Sequence[EncodedTrail] = ()
 
     @property
     def used(self) -> set[SeriesIndex]:
@@ -99,7 +101,8 @@ def encode_verdicts(record: EvaluationRecord) -> EncodedEvaluation:
     ]
     own = [encode_observation(reading) for reading in record.own_readings]
     restated = encode_restatements(record.restatements)
-    return EncodedEvaluation(changes + memories, encode_finals(record.finals), restated, own)
+    finals, trails = encode_finals(record.finals), encode_trails(record.trails)
+    return EncodedEvaluation(changes + memories, finals, restated, own, trails)
 
 
 def save_evaluation(
@@ -135,6 +138,7 @@ def save_evaluation(
         save_observations(connection, indexes, encoded.own_readings, encoded_indexes, lambda: seen_at)
     save_restatements(connection, indexes, encoded.restatements, encoded_indexes)
     save_rules(connection, record.rules)
+    save_trails(connection, encoded.trails)
     evaluated = [{"sprint": sprint, "kpi": kpi, "evaluated_at": record.at} for sprint, kpi in record.evaluated]
     replace_rows(connection, KPI_EVALUATIONS, ("sprint", "kpi"), evaluated)
     connection.execute(
@@ -174,6 +178,7 @@ def load_evaluation(connection: Connection, indexes: SeriesIndexes) -> Persisted
         finals=load_finals(connection, indexes),
         restatements=load_restatements(connection, indexes),
         rules=load_rules(connection),
+        trails=load_trails(connection),
     )
 
 

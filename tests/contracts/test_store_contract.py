@@ -22,6 +22,7 @@ from slo_guard.domain.readings import Collection, GaugeFrame, Reading
 from slo_guard.domain.rule_changes import RuleChange, RuleField, RuleForms, RuleLog
 from slo_guard.domain.series import SeriesIndex, label_set
 from slo_guard.domain.silences import Matcher, NewAcknowledgement, NewSilence
+from slo_guard.domain.trails import NOT_JUDGED, Trail
 from slo_guard.domain.verdicts import (
     REASON_CODE,
     REASONS,
@@ -430,6 +431,31 @@ def test_a_close_comes_back_with_the_last_verdicts_of_its_kpis(store: Store) -> 
     np.testing.assert_array_equal(read.outlook.attainable, [False, True])
     assert state.finals["sprint-40", "a"].value[0] == 2.5
     assert state.finals["sprint-40", "a"].outlook is None
+
+
+def a_trail(*values: float) -> Trail:
+    """Return a trail of slots of a minute; NaN stands for one that nobody judged."""
+    value = np.array(values)
+    verdict = np.where(np.isnan(value), NOT_JUDGED, Verdict.MET).astype(np.int8)
+    return Trail(60.0, 60.0 * np.arange(1.0, len(values) + 1), value, value - 1, value + 1, verdict)
+
+
+def test_trails_come_back_as_they_were_kept_last(store: Store) -> None:
+    """What a page draws of a sprint is to outlive a restart, also of rules whose turn is not in each evaluation."""
+    one, other, longer = a_trail(1.0, np.nan), a_trail(3.0), a_trail(1.0, np.nan, 2.0)
+    store.save_evaluation(EvaluationRecord(10.0, 1, trails={("sprint-40", "a"): one, ("sprint-40", "b"): other}))
+
+    store.save_evaluation(EvaluationRecord(20.0, 1, trails={("sprint-40", "a"): longer}))
+    store.prune(100 * DAY)
+    found = store.load_evaluation().trails
+
+    assert set(found) == {("sprint-40", "a"), ("sprint-40", "b")}
+    for kpi, kept in (("a", longer), ("b", other)):
+        read = found["sprint-40", kpi]
+        assert read.slot_seconds == 60.0
+        for name in ("at", "value", "low", "high", "verdict"):
+            np.testing.assert_array_equal(getattr(read, name), getattr(kept, name), err_msg=name)
+        assert read.verdict.dtype == np.int8
 
 
 def test_an_error_budget_comes_back_as_it_stood_at_the_end(store: Store) -> None:

@@ -31,6 +31,7 @@ from slo_guard.domain.ports import (
 from slo_guard.domain.readings import Collection, CollectionFailure, EventBatch, Observation
 from slo_guard.domain.rule_changes import RuleLog
 from slo_guard.domain.silences import Acknowledgement, NewAcknowledgement, NewSilence, Silence
+from slo_guard.domain.trails import Trail
 from slo_guard.domain.verdicts import AlertState, Reason, Restatement
 from slo_guard.errors import StoreConflictError, StoreError
 
@@ -83,6 +84,7 @@ class FakeStore:
         self.finals: dict[tuple[str, str], FinalVerdicts] = {}
         self.restatements: dict[tuple[str, str], Restatement] = {}
         self.rules = RuleLog()
+        self.trails: dict[tuple[str, str], Trail] = {}
         self.groups: dict[str, str] = {}
         self.outbox: dict[str, FakeOutboxRow] = {}
         self.decided: list[Decision] = []
@@ -162,6 +164,7 @@ class FakeStore:
                 self.restatements.pop((item.sprint, item.kpi), None)
             self.restatements |= {(item.sprint, item.kpi): item for item in record.restatements}
             self.rules = self.rules.joined(record.rules)
+            self.trails |= record.trails
             if record.own_readings:
                 seen_at = max(record.at, self._seen_at)
                 own: list[Observation] = [replace(item, seen_at=seen_at) for item in record.own_readings]
@@ -186,6 +189,7 @@ class FakeStore:
                 finals=dict(self.finals),
                 restatements=dict(self.restatements),
                 rules=self.rules,
+                trails=dict(self.trails),
             )
 
     def evaluated_at(self) -> float | None:

@@ -281,3 +281,23 @@ def test_an_evaluation_that_takes_long_is_not_waited_for_for_ever(monkeypatch):
         found = run.cycle.explained("sprint-40", "first")
 
     assert found == Unexplained("an evaluation is under way; ask again in a moment")
+
+
+def test_trails_are_shown_and_outlive_a_failed_evaluation_and_a_reload():
+    """What is drawn of the last minutes is in memory alone: neither may cut it off."""
+    run = Cycles()
+    run.step(0.5)
+    run.step(9.0)
+
+    strike(run.fragile, None)
+    run.step(0.5)
+    strike(run.fragile, 1.0)
+    run.step(0.5)
+    run.cycle.follow(run.plan, run.restored(run.plan, (), ()), [Route("sre")])
+    run.step(0.5, seconds=4.0)
+
+    snapshot = run.holder.current
+    assert snapshot is not None
+    trail, recent = snapshot.trails["sprint-40", "second"], snapshot.recent_trails["sprint-40", "second"]
+    assert (trail.value[-1], trail.low[-1], trail.high[-1]) == (0.5, 0.5, 9.0)
+    assert recent.high.tolist() == [9.0, 0.5]
