@@ -220,7 +220,10 @@ class Daemon:
             state = self._restored_state(plan, departed, made.specs)
             self._cycle.follow(plan, state, made.routes)
         self._own.expect([each.name for each in made.collectors], [each.name for each in made.receivers])
-        self._board.expect({each.name: tuple(spec.name for spec in each.indicators) for each in made.collectors})
+        self._board.expect(
+            {each.name: tuple(spec.name for spec in each.indicators) for each in made.collectors},
+            {options.name: options.type for options in loaded.config.collectors},
+        )
         for run in made.runs:
             run.begin()
         self._scheduler.follow(made.jobs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ import structlog
 from slo_guard.clock import from_unix, monotonic, to_unix
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.explanations import Explanation, Unexplained
+from slo_guard.domain.gates import Gate
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import Route
 from slo_guard.domain.ports import EvaluationRecord, Store
@@ -26,6 +27,7 @@ from slo_guard.expose.snapshot import ReloadOutcome, Snapshot, SnapshotHolder
 from slo_guard.jobs import EvaluationBacklog, evaluate_once, plan_once
 from slo_guard.logs import OnceLogged
 from slo_guard.source_board import SourceBoard
+from slo_guard.standing import StandingGates, sign_offs_known
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +81,8 @@ class EvaluationCycle:
         self._silences: tuple[Silence, ...] = ()
         self._acknowledgements: tuple[Acknowledgement, ...] = ()
         self._told = OnceLogged()
+        self._standing_gates = StandingGates(store)
+        self._gates: Mapping[str, Gate] = {}
 
     def follow(self, plan: Plan, state: EvaluationState, routes: Sequence[Route]) -> None:
         """Go on with another plan, state and routes; call it with ``lock`` held."""
@@ -191,6 +195,8 @@ class EvaluationCycle:
                 acknowledgements=self._acknowledgements,
                 trails=self._state.trails.over_sprint,
                 recent_trails=self._state.trails.lately,
+                gates=self._gates_at(at),
+                sign_offs=sign_offs_known(self._state),
             )
         )
         self._report_store_error()
@@ -206,6 +212,14 @@ class EvaluationCycle:
             messages=messages,
         )
         self._on_planned()
+
+    def _gates_at(self, at: float) -> Mapping[str, Gate]:
+        """Return the go/no-go of each sprint so far; while the store cannot say how one closed, what was said last."""
+        try:
+            self._gates = self._standing_gates.at(self._plan, self._state, self._frames, at)
+        except StoreError as error:
+            self._backlog.error = self._backlog.error or error
+        return self._gates
 
     def _plan_notifications(self, now: datetime) -> int:
         judged_at = {key: track.evaluated_at for key, track in self._state.tracks.items()}

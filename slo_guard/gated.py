@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from slo_guard.domain.builtin import SPRINT_CLOSE
 from slo_guard.domain.gates import Gate, decide_gate
-from slo_guard.domain.kpi import Plan, Sprint
-from slo_guard.domain.ports import PersistedEvaluation, Store
+from slo_guard.domain.kpi import KPI, Plan, Sprint
+from slo_guard.domain.ports import EvaluationStore, PersistedEvaluation, Store
 from slo_guard.errors import SloGuardError
 from slo_guard.evaluate import EvaluationState
 from slo_guard.evaluate.gating import ended_item, gate_item, unjudged_item
@@ -39,13 +40,19 @@ def gate_stored(plan: Plan, store: Store, sprint: Sprint, at: float) -> Gate:
 
 
 def _as_it_closed(plan: Plan, store: Store, sprint: Sprint, persisted: PersistedEvaluation) -> Gate:
-    """Return the go/no-go by the verdicts that were frozen; of what went on after the close, by how it stood then."""
+    return gate_closed(plan.kpis, EvaluationState.restored(plan, persisted, ()), store, sprint)
+
+
+def gate_closed(kpis: Iterable[KPI], state: EvaluationState, store: EvaluationStore, sprint: Sprint) -> Gate:
+    """Return the go/no-go of a sprint that has closed, over ``kpis``, by the verdicts that were frozen.
+
+    Of what went on after the close, by how it stood then. Raises ``StoreError``.
+    """
     told = store.kpi_transitions(sprint.id, SPRINT_CLOSE, until=sprint.end_at, limit=1)
     ended = {final.kpi: final for transition in told for final in transition.finals}
-    tracks = EvaluationState.restored(plan, persisted, ()).tracks
     items = []
-    for kpi in plan.kpis:
-        frozen = tracks[kpi.sprint, kpi.id].final
+    for kpi in kpis:
+        frozen = state.tracks[kpi.sprint, kpi.id].final
         if frozen is not None:
             items.append(gate_item(kpi, sprint, frozen))
         elif kpi.id in ended:

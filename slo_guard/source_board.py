@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
 
 from slo_guard.domain.readings import Collection, CollectionFailure, Reading
 from slo_guard.expose.snapshot import SourceError, SourceStatus
@@ -15,11 +17,11 @@ class SourceBoard:
         self._lock = threading.Lock()
         self._status: dict[str, SourceStatus] = {}
 
-    def expect(self, collectors: dict[str, tuple[str, ...]]) -> None:
-        """Show these collectors with their indicators, keeping what is known of them, and no others."""
+    def expect(self, collectors: Mapping[str, tuple[str, ...]], kinds: Mapping[str, str] | None = None) -> None:
+        """Show these collectors with their indicators and kinds, keeping what is known of them, and no others."""
         with self._lock:
             self._status = {
-                name: SourceStatus(name, indicators, *_known(self._status.get(name)))
+                name: SourceStatus(name, indicators, *_known(self._status.get(name)), (kinds or {}).get(name, ""))
                 for name, indicators in collectors.items()
             }
 
@@ -35,7 +37,7 @@ class SourceBoard:
                 error = SourceError(failures[0].reason, failures[0].message, at)
             else:
                 success = at
-            self._status[collection.collector] = SourceStatus(before.collector, before.indicators, success, error)
+            self._status[before.collector] = replace(before, last_success_at=success, last_error=error)
 
     def statuses(self) -> tuple[SourceStatus, ...]:
         """Return what is known, by name."""

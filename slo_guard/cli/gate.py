@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
-from slo_guard.cli.gate_text import gate_document, gate_markdown, print_gate
+from slo_guard.cli.gate_text import gate_markdown, print_gate
 from slo_guard.cli.recorded import Instant, load_daemon, print_json, tell
 from slo_guard.cli.stored import config_option, named_sprint, sprint_of
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.domain.gates import Gate, GateOutcome
 from slo_guard.errors import SloGuardError
+from slo_guard.evaluate.gate_json import gate_json
 from slo_guard.gated import gate_stored
 from slo_guard.store import open_stored
 
@@ -92,7 +93,7 @@ def _print(decided: Gate, style: str) -> None:
 
 def _write(decided: Gate, style: str) -> None:
     if style == "json":
-        print_json(gate_document(decided))
+        print_json(gate_json(decided))
     elif style == "markdown":
         click.echo(gate_markdown(decided), nl=False)
     else:

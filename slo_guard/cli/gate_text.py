@@ -1,15 +1,13 @@
-"""A go/no-go as a table, as Markdown for a release's papers, and as JSON for scripts."""
+"""A go/no-go as a table, and as Markdown for a release's papers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.text import Text
 
 from slo_guard.cli.explain_text import VERDICT_STYLES
 from slo_guard.cli.recorded import table, table_console
-from slo_guard.clock import iso
 from slo_guard.domain.calendar import local_text
 from slo_guard.domain.gates import Gate, GateItem, GateOutcome
 from slo_guard.domain.verdicts import Verdict
@@ -41,33 +39,6 @@ def print_gate(gate: Gate) -> None:
 def gate_markdown(gate: Gate) -> str:
     """Return the table in GitHub's Markdown, under a heading that says what is decided."""
     return "\n".join([*_markdown(gate), ""])
-
-
-def gate_document(gate: Gate) -> dict[str, Any]:
-    """Return the JSON that scripts depend on; ``outcome`` is ``go``, ``no-go`` or ``undecided``."""
-    return {
-        "sprint": gate.sprint.id,
-        "at": iso(gate.at),
-        "final": gate.final,
-        "outcome": gate.outcome.label,
-        "reason": gate.reason,
-        "kpis": [
-            {
-                "kpi": item.kpi.id,
-                "title": item.kpi.title,
-                "lane": item.kpi.lane,
-                "owner": item.kpi.owner,
-                "outcome": item.outcome.label,
-                "verdict": None if item.verdict is None else item.verdict.label,
-                "value": item.value,
-                "objective": item.objective or None,
-                "evidence": list(item.evidence),
-                "missing": list(item.missing),
-                "remarks": list(item.remarks),
-            }
-            for item in gate.items
-        ],
-    }
 
 
 def _title(gate: Gate) -> str:

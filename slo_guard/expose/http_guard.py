@@ -9,11 +9,17 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from slo_guard.errors import StoreError
 
 _UNUSED_FEATURES = ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb")
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 """For a year browsers come by HTTPS only; not for subdomains, which are not ours to decide about."""
+RETRY_SECONDS = 5
+"""After how long what cannot be answered now may be asked again."""
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class SecurityHeaders:
@@ -61,10 +67,17 @@ def problem(status: int, detail: str) -> Response:
 def answer_errors_as_problems(app: FastAPI) -> None:
     """Have ``app`` answer every error as problem JSON with a detail for people, never with a traceback."""
 
-    async def from_http(_request: Request, error: Exception) -> Response:
+    async def from_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         answer = problem(error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["allow"] = ", ".join(_methods(app, request))
+        return answer
+
+    async def from_store(_request: Request, error: Exception) -> Response:
+        answer = problem(503, str(error))
+        answer.headers["retry-after"] = str(RETRY_SECONDS)
         return answer
 
     async def from_validation(_request: Request, error: Exception) -> Response:
@@ -75,8 +88,15 @@ def answer_errors_as_problems(app: FastAPI) -> None:
         return problem(500, "this is a fault in slo_guard; its log says more")
 
     app.add_exception_handler(HTTPException, from_http)
+    app.add_exception_handler(StoreError, from_store)
     app.add_exception_handler(RequestValidationError, from_validation)
     app.add_exception_handler(Exception, from_anything)
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """Return every method that the path of ``request`` takes; the framework names those of one route only."""
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    return [each["method"] for each in asked if any(route.matches(each)[0] is Match.FULL for route in app.routes)]
 
 
 def _finding(item: dict[str, Any]) -> str:

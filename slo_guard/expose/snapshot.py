@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from slo_guard.domain.alerts import Alert, AlertKey
 from slo_guard.domain.builtin import COLLECTOR_UP
+from slo_guard.domain.gates import Gate
 from slo_guard.domain.kpi import KPI, Plan
+from slo_guard.domain.readings import Evidence
 from slo_guard.domain.silences import Acknowledgement, Silence, acknowledgement_of, labels_of, silence_of
 from slo_guard.domain.trails import Trails
 from slo_guard.domain.verdicts import VerdictFrame
@@ -27,12 +29,16 @@ class SourceError:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """What is known of one collector; None where there was none yet. Instants are Unix seconds (UTC)."""
+    """What is known of one collector; None where there was none yet. Instants are Unix seconds (UTC).
+
+    ``kind``: its type in the config, such as ``prometheus``.
+    """
 
     collector: str
     indicators: tuple[str, ...] = ()
     last_success_at: float | None = None
     last_error: SourceError | None = None
+    kind: str = ""
 
     @property
     def failing(self) -> bool:
@@ -59,7 +65,8 @@ class Snapshot:
     ``KpiRenderer`` made it; ``reload`` is None if nothing was reloaded since the start. ``silences`` are those
     that are active or pending, ``acknowledgements`` those that have not ended. ``trails``: how each (sprint, KPI) went
     over its sprint; ``recent_trails``: how it went lately, in finer slots; each look-up puts a trail together anew.
-    Nobody changes any of it after it is published.
+    ``gates``: the go/no-go so far of each sprint that has begun; ``sign_offs``: what is known of each (sprint, KPI)
+    that is judged by sign-offs. Nobody changes any of it after it is published.
     """
 
     at: float
@@ -73,6 +80,8 @@ class Snapshot:
     acknowledgements: tuple[Acknowledgement, ...] = ()
     trails: Trails = field(default_factory=dict)
     recent_trails: Trails = field(default_factory=dict)
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    sign_offs: Mapping[tuple[str, str], Evidence] = field(default_factory=dict)
 
     def silence_of(self, alert: Alert) -> Silence | None:
         """Return the silence that keeps the messages of ``alert`` back; None where there is none."""

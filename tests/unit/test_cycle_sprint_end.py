@@ -14,6 +14,7 @@ from slo_guard.domain.verdicts import Verdict
 from slo_guard.evaluate import EvaluationState
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.snapshot import Snapshot, SnapshotHolder
+from slo_guard.gated import gate_stored
 from slo_guard.source_board import SourceBoard
 from tests.support.builders import SPRINT_START, a_frame, a_kpi, a_plan, a_sprint, an_objective, numbered
 from tests.support.fake_store import FakeStore
@@ -108,6 +109,22 @@ def test_a_daemon_that_is_started_anew_at_every_turn_shows_and_tells_the_same():
     assert restarted.store.told == straight.store.told
     assert shown.frames["sprint-40", "sev1"].value.tolist() == [2.0]
     assert shown.frames["sprint-40", "sev1"].final
+
+
+def test_the_go_no_go_is_shown_as_it_stands_and_as_the_sprint_closed():
+    """Whoever looks on the weekend sees what was decided on Friday, of what goes on afterwards, too."""
+    daemon = Daemon()
+    daemon.plan = replace(daemon.plan, kpis=tuple(replace(kpi, gate=True) for kpi in daemon.plan.kpis))
+    daemon.start()
+
+    within, later = daemon.run_until(END - 30), daemon.run_until(NEXT + 60)
+
+    assert [(name, gate.final, gate.outcome.label) for name, gate in within.gates.items()] == [
+        ("sprint-40", False, "no-go")
+    ]
+    assert later.gates["sprint-40"] == gate_stored(daemon.plan, daemon.store, daemon.plan.sprints["sprint-40"], NEXT)
+    assert {item.kpi.id for item in later.gates["sprint-40"].items} == {"sev1", "p95"}
+    assert not later.gates["sprint-41"].final
 
 
 def test_what_comes_late_is_shown_and_logged_and_told_to_nobody():

@@ -17,9 +17,9 @@ from slo_guard.domain.verdicts import Reason
 from slo_guard.evaluate import EvaluationState, evaluate
 from slo_guard.evaluate.explaining import explain
 from slo_guard.evaluate.explanation_json import explanation_json
-from slo_guard.expose.api import Explain
 from slo_guard.expose.explanation_answers import ExplanationAnswer
 from slo_guard.expose.page import Page
+from slo_guard.expose.routing import Explain
 from tests.support.builders import (
     a_failure,
     a_frame,
