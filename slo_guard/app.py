@@ -29,11 +29,13 @@ from slo_guard.expose.api import create_app
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.server import HttpServer
 from slo_guard.expose.snapshot import ReloadOutcome, SnapshotHolder
+from slo_guard.heartbeat import Heartbeat
 from slo_guard.loaded import Loaded, load_files, only_at_start
 from slo_guard.restoring import rebuilt_state, state_to_start_with
 from slo_guard.scheduler import Scheduler
 from slo_guard.source_board import SourceBoard
 from slo_guard.store import open_store
+from slo_guard.vitals import Vitals
 from slo_guard.watch import ClockWatch, Watchdog
 from slo_guard.work import Work
 
@@ -47,10 +49,15 @@ class Daemon:
     """The daemon: :meth:`start`, then :meth:`reload` at will, then :meth:`stop`.
 
     ``opening`` is given what :func:`slo_guard.store.open_store` is given, and returns the store.
+    ``stopwatch`` says for how long a part has been silent.
     """
 
     def __init__(
-        self, config_path: Path, clock: Callable[[], datetime] = utcnow, opening: Callable[..., Store] = open_store
+        self,
+        config_path: Path,
+        clock: Callable[[], datetime] = utcnow,
+        opening: Callable[..., Store] = open_store,
+        stopwatch: Callable[[], float] = monotonic,
     ) -> None:
         self._config_path = config_path
         self._clock = clock
@@ -68,6 +75,8 @@ class Daemon:
         self._cycle: EvaluationCycle | None = None
         self._scheduler: Scheduler | None = None
         self._server: HttpServer | None = None
+        self._vitals = Vitals(stopwatch)
+        self._heartbeat = Heartbeat(self._vitals, self._own, self._now, self._failed, stopwatch)
         self._clock_watch = ClockWatch(self._now)
         self._watchdog: Watchdog | None = None
         self._to_replan = 0
@@ -110,15 +119,23 @@ class Daemon:
         if released:
             log.info("leases_released", number=released)
         scheduler = self._scheduler = Scheduler(len(config.receivers), self._own.overrun, self._failed, self._clock)
-        self._work = Work(store, self._own, self._board, self._clock, scheduler.deliver_by)
+        self._work = Work(store, self._own, self._board, self._clock, scheduler.deliver_by, self._vitals)
         self._cycle = EvaluationCycle(
-            store, self._holder, self._own, self._board, self._clock, scheduler.hurry_deliveries, self._rebuilt_state
+            store,
+            self._holder,
+            self._own,
+            self._board,
+            self._clock,
+            scheduler.hurry_deliveries,
+            self._rebuilt_state,
+            self._vitals,
         )
         self._follow(loaded, departed=())
         self._own.reloaded(ok=True)
         scheduler.start()
         self._watchdog = Watchdog(self._look, self._failed)
         self._watchdog.start()
+        self._heartbeat.start()
         self._running = True
         log.info("started", url=self.url, kpis=len(loaded.plan.kpis) - 1, config=str(self._config_path))
 
@@ -170,6 +187,7 @@ class Daemon:
         deadline = monotonic() + _SENDING_SECONDS
         if self._work is not None:
             self._work.stop_sending()
+        self._heartbeat.stop()
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._scheduler is not None:
@@ -224,6 +242,8 @@ class Daemon:
             {each.name: tuple(spec.name for spec in each.indicators) for each in made.collectors},
             {options.name: options.type for options in loaded.config.collectors},
         )
+        self._vitals.expect(made.loaded.interval_seconds, made.sending_seconds)
+        self._heartbeat.follow(loaded.config.heartbeat)
         for run in made.runs:
             run.begin()
         self._scheduler.follow(made.jobs)

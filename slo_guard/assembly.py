@@ -15,7 +15,7 @@ from slo_guard.domain.ports import Collector, Receiver, Store
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.loaded import Loaded, past_wanted
 from slo_guard.notify import RECEIVERS, Courier, policy_of, route_of
-from slo_guard.scheduler import Planned, collecting, delivering, evaluating, keeping_up
+from slo_guard.scheduler import Planned, collecting, delivering, evaluating, keeping_up, showing_life
 from slo_guard.watch import CollectorRun
 from slo_guard.work import Work
 
@@ -37,6 +37,11 @@ class Assembly:
     routes: tuple[Route, ...]
     runs: tuple[CollectorRun, ...]
     jobs: tuple[Planned, ...]
+
+    @property
+    def sending_seconds(self) -> dict[str, float]:
+        """How long one send may take at the longest, by receiver."""
+        return {options.name: policy_of(options).lease_seconds for options in self.loaded.config.receivers}
 
     @property
     def specs(self) -> tuple[IndicatorSpec, ...]:
@@ -84,5 +89,6 @@ def assembled(loaded: Loaded, store: Store, work: Work, cycle: EvaluationCycle, 
             *deliveries,
             evaluating(cycle.run, cycle.next_after),
             keeping_up("prune", work.prune, _UPKEEP_EVERY),
+            showing_life("pool", work.show_collections_run),
         ),
     )

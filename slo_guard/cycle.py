@@ -28,6 +28,7 @@ from slo_guard.jobs import EvaluationBacklog, evaluate_once, plan_once
 from slo_guard.logs import OnceLogged
 from slo_guard.source_board import SourceBoard
 from slo_guard.standing import StandingGates, sign_offs_known
+from slo_guard.vitals import Part, Vitals
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,7 @@ class EvaluationCycle:
         clock: Callable[[], datetime],
         on_planned: Callable[[], None],
         restore: Restore,
+        vitals: Vitals | None = None,
     ) -> None:
         self.lock = threading.Lock()
         self.reload_outcome: ReloadOutcome | None = None
@@ -64,6 +66,7 @@ class EvaluationCycle:
         self._clock = clock
         self._on_planned = on_planned
         self._restore = restore
+        self._vitals = vitals or Vitals()
         self._renderer = KpiRenderer()
         self._backlog = EvaluationBacklog()
         self._plan = Plan({}, ())
@@ -199,6 +202,7 @@ class EvaluationCycle:
                 sign_offs=sign_offs_known(self._state),
             )
         )
+        self._vitals.alive(Part.EVALUATION)
         self._report_store_error()
         _log_asides(evaluation.record)
         worst = [frame.worst for frame in frames]
@@ -238,7 +242,10 @@ class EvaluationCycle:
             self._told.wrong("plan", "planning_failed", f"{type(error).__name__}: {error}", bug=error)
             return 0
         self._told.right("plan", "planning_works_again")
+        self._vitals.alive(Part.PLANNING)
         self._own.dead_letters(dead)
+        oldest_at = {name: oldest for name, (_, oldest) in waiting.items() if oldest is not None}
+        self._vitals.waiting({name: max(0.0, to_unix(now) - oldest) for name, oldest in oldest_at.items()})
         # The store names only receivers for whom something waits: the others' gauges must go back to 0.
         for receiver in dict.fromkeys((*(route.receiver for route in self._routes), *waiting)):
             pending, oldest = waiting.get(receiver, (0, None))
@@ -249,6 +256,7 @@ class EvaluationCycle:
         """Log a failing store once, and once when it works again: a full disk lasts for many cycles."""
         error, self._backlog.error = self._backlog.error, None
         if error is None:
+            self._vitals.alive(Part.STORE)
             self._told.right("store", "store_works_again")
         else:
             self._own.job_error("store")

@@ -25,6 +25,11 @@ class Loaded:
     plan: Plan
     warnings: tuple[Finding, ...]
 
+    @property
+    def interval_seconds(self) -> float:
+        """How often the daemon evaluates."""
+        return min(kpi.interval_seconds for kpi in self.plan.kpis)
+
 
 def load_files(config_path: Path) -> Loaded:
     """Read the config and the rules that it names; raises ``ConfigError`` with every error of all files."""

@@ -21,6 +21,7 @@ from slo_guard.clock import from_unix, to_unix, utcnow
 
 _COLLECTOR_THREADS = 16
 _DELIVER_EVERY_SECONDS = 1.0
+_LIFE_EVERY_SECONDS = 5.0
 
 
 class GridTrigger(BaseTrigger):  # type: ignore[misc]
@@ -73,6 +74,11 @@ def delivering(name: str, run: Callable[[], object]) -> Planned:
 def keeping_up(name: str, run: Callable[[], object], every: timedelta) -> Planned:
     """Return a housekeeping job."""
     return Planned(name, run, IntervalTrigger(seconds=every.total_seconds(), timezone="UTC"), "upkeep")
+
+
+def showing_life(name: str, run: Callable[[], object]) -> Planned:
+    """Return a job that runs among the collections, to show that their pool still takes jobs."""
+    return Planned(name, run, IntervalTrigger(seconds=_LIFE_EVERY_SECONDS, timezone="UTC"), "collect", at_once=True)
 
 
 class Scheduler:

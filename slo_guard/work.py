@@ -17,6 +17,7 @@ from slo_guard.jobs import collect_once, deliver_once, give_up_once
 from slo_guard.logs import OnceLogged
 from slo_guard.notify import Courier
 from slo_guard.source_board import SourceBoard, failures_of, rejected_samples
+from slo_guard.vitals import Part, Vitals
 from slo_guard.watch import CollectorRun
 
 log = structlog.get_logger(__name__)
@@ -32,12 +33,14 @@ class Work:
         board: SourceBoard,
         clock: Callable[[], datetime],
         deliver_by: Callable[[str, float], None],
+        vitals: Vitals | None = None,
     ) -> None:
         self._store = store
         self._own = own
         self._board = board
         self._clock = clock
         self._deliver_by = deliver_by
+        self._vitals = vitals or Vitals()
         self._told = OnceLogged()
         self._stopping = threading.Event()
         self._sending = _InFlight()
@@ -99,6 +102,7 @@ class Work:
                     self._own.job_error("deliver")
                     self._told.wrong(f"deliver:{name}", "delivery_not_recorded", str(error), receiver=name)
                     return
+            self._vitals.alive(Part.DELIVERY, receiver=name)
             self._told.right(f"deliver:{name}", "delivery_works_again", receiver=name)
             for each in tries:
                 if each.key is not None:
@@ -107,6 +111,10 @@ class Work:
                 self._deliver_by(name, tries[-1].due_at)
 
         return job
+
+    def show_collections_run(self) -> None:
+        """Take a sign of life of the pool in which collections run: call it there."""
+        self._vitals.alive(Part.COLLECTION)
 
     def prune(self) -> None:
         """Delete what is beyond the retention or the disk bound."""

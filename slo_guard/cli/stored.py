@@ -66,8 +66,7 @@ def sprint_of(plan: Plan, now: float) -> Sprint:
 def daemon_seems_to_run(loaded: Loaded, store: Store, now: float) -> bool:
     """Whether a daemon has judged anything of late: whoever waits for it must know that one is there."""
     at = store.evaluated_at()
-    interval = max((kpi.interval_seconds for kpi in loaded.plan.kpis if kpi.id == COLLECTOR_UP), default=30.0)
-    return at is not None and now - at <= 3 * interval + _LATE_SECONDS
+    return at is not None and now - at <= 3 * loaded.interval_seconds + _LATE_SECONDS
 
 
 def refuse(message: str) -> NoReturn:

@@ -85,6 +85,7 @@ def load_config(
     if settings is not None:
         _warn_of_missing_secrets(reading, ("server", "auth"), settings.server.auth)
         _warn_of_certificate(reading, settings.server.tls)
+        _warn_of_missing_secrets(reading, ("heartbeat",), settings.heartbeat)
     findings = located.with_findings(reading.findings)
     known = None if indicators is None else MappingProxyType(indicators)
     if any(finding.severity == "error" for finding in findings) or settings is None or known is None:
@@ -96,6 +97,7 @@ def load_config(
         server=settings.server,
         log=settings.log,
         collector_alert=settings.collector_alert,
+        heartbeat=settings.heartbeat,
         collectors=tuple(collecting),
         receivers=tuple(telling),
         indicators=known,

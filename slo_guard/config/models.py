@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from slo_guard.config.heartbeat import HeartbeatSettings
 from slo_guard.config.server import ServerSettings
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.readings import IndicatorSpec
@@ -68,6 +69,9 @@ class Settings(Options):
     collector_alert: CollectorAlertSettings = Field(
         default=CollectorAlertSettings(), description="The built-in alert about a collector that fails."
     )
+    heartbeat: HeartbeatSettings | None = Field(
+        None, description="A dead man's switch: whom to tell, again and again, that all is alive."
+    )
 
 
 class ConfigFile(Settings):
@@ -91,6 +95,7 @@ class Config:
     server: ServerSettings
     log: LogSettings
     collector_alert: CollectorAlertSettings
+    heartbeat: HeartbeatSettings | None = None
     collectors: tuple[Any, ...]
     receivers: tuple[Any, ...]
     indicators: Mapping[str, IndicatorSpec]

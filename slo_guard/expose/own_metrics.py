@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -16,8 +17,16 @@ from slo_guard import __version__
 from slo_guard.domain.notifications import DeliveryOutcome
 
 _COLLECTION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_JOBS = ("collect", "evaluate", "plan", "store", "deliver", "prune", "watch")
+_JOBS = ("collect", "evaluate", "plan", "store", "deliver", "prune", "watch", "heartbeat")
 _EVALUATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class HeartbeatOutcome(StrEnum):
+    """How one beat of the dead man's switch ended; ``WITHHELD``: on purpose, because something stands still."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    WITHHELD = "withheld"
 
 
 class OwnMetrics:
@@ -73,6 +82,8 @@ class OwnMetrics:
             "config_last_reload_successful", "1 if the files on disk were taken when they were last read, else 0."
         )
         self._job_errors = self._counter("job_errors_total", "Jobs that ended in an unexpected error.", "job")
+        self._beat_at: Gauge | None = None
+        self._beats: Counter | None = None
         for job in _JOBS:
             self._job_errors.labels(job)
         build = self._gauge("build_info", "1, labelled with the version that runs.", "version", "pythonversion")
@@ -147,6 +158,32 @@ class OwnMetrics:
             _remove(self._dead, receiver)
             self._child.cache_clear()
         self._with_dead = frozenset(numbers)
+
+    def expect_heartbeat(self, *, expected: bool) -> None:
+        """Show the heartbeat's metrics only where there is one: a 0 would look like one that never succeeded."""
+        for metric in (self._beat_at, self._beats):
+            if metric is not None and not expected:
+                self._registry.unregister(metric)
+        if not expected:
+            self._beat_at = self._beats = None
+        elif self._beats is None:
+            self._beats = self._counter(
+                "heartbeats_total", "Heartbeats that were due: sent, failed, or withheld on purpose.", "outcome"
+            )
+            for outcome in HeartbeatOutcome:
+                self._beats.labels(outcome.value)
+
+    def heartbeat(self, outcome: HeartbeatOutcome, at: float) -> None:
+        """Count a heartbeat that was due ``at`` (Unix seconds)."""
+        if self._beats is None:
+            return
+        self._beats.labels(outcome.value).inc()
+        if outcome is HeartbeatOutcome.SENT:
+            if self._beat_at is None:
+                self._beat_at = self._gauge(
+                    "heartbeat_last_success_timestamp_seconds", "When the heartbeat last got through, in Unix seconds."
+                )
+            self._beat_at.set(at)
 
     def reloaded(self, ok: bool) -> None:
         """Show whether the files on disk were taken when they were last read (at the start or by a reload)."""
