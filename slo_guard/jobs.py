@@ -5,7 +5,7 @@ A kill at any instant leaves a hop done or not done; run again it goes on where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import NotToldReason, Route
 from slo_guard.domain.ports import Collector, EvaluationRecord, PlanRecord, Store
 from slo_guard.domain.readings import Collection, CollectionFailure
+from slo_guard.domain.silences import Acknowledgement
 from slo_guard.errors import StoreConflictError, StoreError
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
 from slo_guard.notify import Courier, Delivery, plan_notifications
@@ -127,26 +128,48 @@ def plan_once(
     ``alerts``: how they stand now; ``judged_at``: when each (sprint, KPI) was last judged (Unix seconds).
     ``changed_to``: give the rules after a start and after every reload, until a call has returned: receivers and
     severities may be others than before, so that what fires already is told to whoever has not heard of it, and what
-    waits for a receiver that is gone waits no longer. Given again it changes nothing.
+    waits for a receiver that is gone waits no longer. Given again it changes nothing. Silences and acknowledgements
+    count as the store has them now; an acknowledgement that no firing alert is left for ends.
     """
-    cursor = store.transition_cursor()
+    at = to_unix(now)
+    cursor, acknowledgements = store.transition_cursor(), store.acknowledgements(at)
     record = plan_notifications(
         store.transitions(after=cursor),
         store.planner_groups(),
         alerts,
         routes,
-        to_unix(now),
+        at,
         cursor,
         judged_at=judged_at,
         standing=() if changed_to is None else _standing(store, changed_to),
+        silences=store.silences(at),
+        acknowledgements=acknowledgements,
     )
     if record.transition_cursor != cursor or record.groups or record.notifications or record.decisions:
         store.save_plan(record)
+    silenced = [each for each in record.decisions if each.not_told is NotToldReason.SILENCED]
+    if silenced:
+        log.info(
+            "messages_silenced",
+            transitions=len({each.transition for each in silenced}),
+            silences=sorted({each.silence for each in silenced if each.silence is not None}),
+        )
     if changed_to is not None:
-        withdrawn = store.withdraw([route.receiver for route in routes], to_unix(now))
+        withdrawn = store.withdraw([route.receiver for route in routes], at)
         if withdrawn:
             log.warning("messages_withdrawn", number=withdrawn, reason=NotToldReason.RECEIVER_REMOVED.value)
+    _end_with_their_alerts(acknowledgements, store, alerts, at)
     return record
+
+
+def _end_with_their_alerts(
+    acknowledgements: Iterable[Acknowledgement], store: Store, alerts: Mapping[AlertKey, Alert], now: float
+) -> None:
+    for each in acknowledgements:
+        # One that was made after ``now``, while this ran, may be of what fired since: it is looked at next time.
+        if each.created_at <= now and not any(each.holds(alert, now) for alert in alerts.values()):
+            store.end_acknowledgement(each.id, now)
+            log.info("acknowledgement_ended", id=each.id, kpi=each.kpi, by=each.by, reason="no_alert_fires")
 
 
 def _standing(store: Store, kpis: Sequence[KPI]) -> list[Transition]:

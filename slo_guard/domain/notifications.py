@@ -70,7 +70,8 @@ class Notification:
     ``key`` is the idempotency key: equal for every attempt at the same message, different otherwise.
     ``group`` names the conversation that the message belongs to (one KPI's alerts at one receiver).
     ``tier`` names the one of burn alerts. ``transitions`` are the numbers of the transitions that it tells.
-    ``unlisted_firing`` and ``unlisted_ended`` count the series beyond those that ``series`` lists.
+    ``unlisted_firing`` and ``unlisted_ended`` count the series beyond those that ``series`` lists. ``acknowledged``
+    says in words who has acknowledged what it speaks of, ``""`` where nobody has.
     """
 
     key: str
@@ -93,6 +94,7 @@ class Notification:
     transitions: tuple[int, ...]
     unlisted_firing: int = 0
     unlisted_ended: int = 0
+    acknowledged: str = ""
 
     @property
     def firing(self) -> bool:

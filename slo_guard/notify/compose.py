@@ -38,6 +38,7 @@ def compose(
     ended: Mapping[LabelSet, Ended],
     still: Sequence[LabelSet],
     alerts: Mapping[AlertKey, Alert],
+    acknowledged: str = "",
 ) -> Notification:
     """Return the message about ``group``: ``fresh`` series first, then those ``ended``, then those ``still`` firing.
 
@@ -72,6 +73,7 @@ def compose(
         runbook_url=facts.runbook_url,
         series=lines,
         transitions=tuple(transitions),
+        acknowledged=acknowledged,
         unlisted_firing=len(fresh) + len(still) - len(firing) - len(rest),
         unlisted_ended=len(ended) - len(ends),
     )

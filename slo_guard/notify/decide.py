@@ -53,24 +53,32 @@ class News:
 
 
 def take_in(
-    route: Route, group: Group, transition: Transition, news: News, *, source_down: bool, breach_told: bool
+    route: Route,
+    group: Group,
+    transition: Transition,
+    news: News,
+    *,
+    source_down: bool = False,
+    breach_told: bool = False,
+    silenced: bool = False,
 ) -> NotToldReason | None:
     """Take ``transition`` into ``group`` and, if it is told, into ``news``; return why it is not told, None if it is.
 
     ``source_down``: a failing collector is what makes the series fire. ``breach_told``: the series is at risk, and the
-    receiver has been told that its objective is breached.
+    receiver has been told that its objective is breached. ``silenced``: a silence keeps the series' firing back; the
+    end of what was told is told in spite of it.
     """
     if transition.reason is Reason.CARRIED_OVER:
         return NotToldReason.CARRIED_OVER
     if transition.to_state is AlertState.FIRING:
-        return _take_in_firing(route, group, transition, news, source_down=source_down)
+        return _take_in_firing(route, group, transition, news, source_down=source_down, silenced=silenced)
     if transition.to_state is AlertState.PENDING or transition.from_state is AlertState.PENDING:
         return NotToldReason.PENDING
     return _take_in_end(route, group, transition, news, breach_told=breach_told)
 
 
 def _take_in_firing(
-    route: Route, group: Group, transition: Transition, news: News, *, source_down: bool
+    route: Route, group: Group, transition: Transition, news: News, *, source_down: bool, silenced: bool
 ) -> NotToldReason | None:
     labels = transition.key.labels
     escalated = transition.reason is Reason.ESCALATED
@@ -80,6 +88,12 @@ def _take_in_firing(
         return NotToldReason.NOT_ROUTED
     group.facts = Facts.of(transition)
     series = FiringSeries.of(transition)
+    if silenced:
+        # Before the failing source: when the silence is over, what it kept back may still be held for its source.
+        group.held.pop(labels, None)
+        group.silenced[labels] = series
+        return NotToldReason.SILENCED
+    group.silenced.pop(labels, None)
     if source_down:
         group.held[labels] = series
         return NotToldReason.SOURCE_DOWN
@@ -95,7 +109,7 @@ def _take_in_end(
     route: Route, group: Group, transition: Transition, news: News, *, breach_told: bool
 ) -> NotToldReason | None:
     labels = transition.key.labels
-    was_held = group.held.pop(labels, None)
+    was_held = group.held.pop(labels, None) or group.silenced.pop(labels, None)
     was_told = group.told.pop(labels, None)
     if was_told is None:
         # At a severity that this receiver does not hear of, its firing was none of its business.

@@ -7,7 +7,7 @@ needs, since the rule that a message speaks of may be gone by then. Instants are
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -124,20 +124,24 @@ class GroupHead(NamedTuple):
 
 @dataclass(slots=True)
 class Group:
-    """One conversation while a run plans it: the series told as firing, and those whose firing is held back."""
+    """One conversation while a run plans it: the series told as firing, and those whose firing is held back.
+
+    ``silenced``: the series to be told of, once more for those in ``told`` as well, when no silence holds any more.
+    """
 
     key: GroupKey
     facts: Facts | None = None
     told: dict[LabelSet, FiringSeries] = field(default_factory=dict)
     held: dict[LabelSet, FiringSeries] = field(default_factory=dict)
+    silenced: dict[LabelSet, FiringSeries] = field(default_factory=dict)
     told_at: float | None = None
 
     def to_text(self) -> str | None:
         """Return the group as text, or None when there is nothing left to remember."""
-        if self.facts is None or not (self.told or self.held):
+        if self.facts is None or not (self.told or self.held or self.silenced):
             return None
-        head = [_FORMAT, self.key, self.told_at, bool(self.held)]
-        body = [self.facts, list(self.told.items()), list(self.held.items())]
+        head = [_FORMAT, self.key, self.told_at, bool(self.held or self.silenced)]
+        body = [self.facts, *(list(part.items()) for part in (self.told, self.held, self.silenced))]
         return "\n".join(json.dumps(part, separators=(",", ":")) for part in (head, body))
 
     @classmethod
@@ -145,13 +149,15 @@ class Group:
         """Return the group that :meth:`to_text` wrote. Raises ``StoreError`` for any other text."""
         head = GroupHead.from_text(text)
         try:
-            (severity, *facts), told, held = json.loads(text.partition("\n")[2])
-            return cls(head.key, Facts(Severity(severity), *facts), _series(told), _series(held), head.told_at)
+            # Versions that knew no silences have left none.
+            (severity, *facts), told, held, *silenced = json.loads(text.partition("\n")[2])
+            facts = Facts(Severity(severity), *facts)
+            return cls(head.key, facts, _series(told), _series(held), _series(*silenced), head.told_at)
         except (TypeError, ValueError) as error:
             raise _unreadable(error) from None
 
 
-def _series(pairs: list[Any]) -> dict[LabelSet, FiringSeries]:
+def _series(pairs: Sequence[Any] = ()) -> dict[LabelSet, FiringSeries]:
     found: dict[LabelSet, FiringSeries] = {}
     for labels, said in pairs:
         seq, fired_at, active_at, value, verdict, reason, note, collectors, source_back_at = said

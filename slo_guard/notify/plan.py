@@ -6,20 +6,26 @@ one evaluation gives two. Every transition gets exactly one decision per receive
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
 from slo_guard.domain.builtin import COLLECTOR_UP
-from slo_guard.domain.notifications import Decision, Notification, NotificationReason, Route
+from slo_guard.domain.notifications import Decision, Notification, NotificationReason, NotToldReason, Route
 from slo_guard.domain.ports import PlanRecord
 from slo_guard.domain.series import LabelSet
+from slo_guard.domain.silences import Acknowledgement, Silence
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.notify.closing import Close, close_message, closings_apart
 from slo_guard.notify.compose import as_it_stands, compose
 from slo_guard.notify.decide import News, take_in
 from slo_guard.notify.groups import Facts, FiringSeries, Group, GroupHead, GroupKey
+from slo_guard.notify.memory import GroupMemory
+from slo_guard.notify.silencing import Silencing, acknowledged_words
+from slo_guard.notify.waves import by_group, rank, waves
+
+_MAY_COME_AGAIN = frozenset({NotificationReason.RECEIVER_ADDED, NotificationReason.SILENCE_ENDED})
 
 
 def plan_notifications(
@@ -32,6 +38,8 @@ def plan_notifications(
     *,
     judged_at: Mapping[tuple[str, str], float] | None = None,
     standing: Sequence[Transition] = (),
+    silences: Iterable[Silence] = (),
+    acknowledgements: Iterable[Acknowledgement] = (),
 ) -> PlanRecord:
     """Return the messages, decisions and changed groups that ``transitions`` after number ``cursor`` lead to.
 
@@ -41,25 +49,34 @@ def plan_notifications(
     been judged anew, so that the first good collection does not page for what it is about to clear. ``standing``:
     where routes or severities may be others than before, the transitions by which the alerts that stand in the store
     fired, each with the severity that its rule has now; of those a receiver wants and has not heard of, it is told.
+
+    ``silences`` keep the messages of the alerts that they match back: what begins to fire or grows worse is decided as
+    ``silenced``, and there are no reminders. When no silence holds any more, whatever still fires is told, also what
+    had been told before. One message passes: that an alert which was told has ended. It comes once, it closes what
+    the receiver holds open, and nobody would wish to learn of it hours later; what then fires within the silence is
+    not told, so neither is its end. The summary of a sprint's close is a report and is never silenced.
+    ``acknowledgements`` stop the reminders of the alerts that they cover, and nothing else.
+
     A record that changes nothing has no groups, notifications or decisions and the same cursor. Raises
     ``StoreError`` for groups that cannot be read.
     """
     news = sorted((each for each in transitions if each.seq > cursor), key=lambda each: each.seq)
-    run = _Run(news, groups, alerts, now, judged_at)
+    run = _Run(news, groups, alerts, now, judged_at, Silencing(silences, acknowledgements, now))
     for route in routes:
         for _, instant in groupby(news, key=lambda each: each.at):
             rest, closing = closings_apart(instant)
-            for wave in _waves(rest):
+            for wave in waves(rest):
                 run.tell(route, wave)
             for close in closing:
                 run.tell_close(route, close)
         run.tell_what_stands(route, standing)
         run.tell_what_was_held_back(route)
+        run.tell_what_was_silenced(route)
         run.remind(route)
-    run.forget_receivers_other_than({route.receiver for route in routes})
+    run.memory.forget_receivers_other_than({route.receiver for route in routes})
     return PlanRecord(
         transition_cursor=max([cursor, *(each.seq for each in news)]),
-        groups=run.changed_groups(),
+        groups=run.memory.changed(),
         notifications=tuple(run.notifications),
         decisions=run.decisions,
     )
@@ -73,13 +90,12 @@ class _Run:
         alerts: Mapping[AlertKey, Alert],
         now: float,
         judged_at: Mapping[tuple[str, str], float] | None,
+        silencing: Silencing,
     ) -> None:
         self.notifications: list[Notification] = []
         self._decisions: dict[tuple[int, str], Decision] = {}
-        self._before = groups
-        self._heads = {name: GroupHead.from_text(text) for name, text in groups.items()}
-        self._groups: dict[str, Group] = {}
-        self._touched: set[str] = set()
+        self.memory = GroupMemory(groups)
+        self._silencing = silencing
         self._alerts = alerts
         self._now = now
         self._judged_at = judged_at
@@ -91,16 +107,16 @@ class _Run:
 
     def tell(self, route: Route, wave: Sequence[Transition]) -> None:
         """Decide on the transitions of one instant, each series at most once among them, and compose the messages."""
-        for key, members in _by_group(route, wave):
+        for key, members in by_group(route, wave):
             self._tell_group(route, key, members)
 
     def tell_close(self, route: Route, close: Close) -> None:
         """Tell of a sprint's close in one message, in which the alerts that end with it are told as well."""
         told = [close.summary.seq]
         for end in close.ends:
-            group = self._group(GroupKey.of(route.receiver, end.key))
-            self._touched.add(group.key.text)
-            not_told = take_in(route, group, end, News(), source_down=False, breach_told=False)
+            group = self.memory.group(GroupKey.of(route.receiver, end.key))
+            self.memory.touch(group)
+            not_told = take_in(route, group, end, News())
             if not_told is None:
                 told.append(end.seq)
             else:
@@ -114,26 +130,27 @@ class _Run:
         """Tell of what fires already and the receiver does not know: it is new, or its interest in the alert is."""
         unknown: list[Transition] = []
         for fired in standing:
-            alert, group = self._alerts.get(fired.key), self._group(GroupKey.of(route.receiver, fired.key))
+            alert, group = self._alerts.get(fired.key), self.memory.group(GroupKey.of(route.receiver, fired.key))
             if alert is None or alert.state is not AlertState.FIRING or fired.severity not in route.severities:
                 continue
-            if fired.key.labels in group.told or fired.key.labels in group.held:
+            if any(fired.key.labels in known for known in (group.told, group.held, group.silenced)):
                 continue
             # The note spoke of the reason that the series fired for.
             note = fired.note if alert.reason is fired.reason else None
             unknown.append(replace(fired, value=alert.value, verdict=alert.verdict, reason=alert.reason, note=note))
-        for key, members in _by_group(route, unknown):
+        for key, members in by_group(route, unknown):
             self._tell_group(route, key, members, NotificationReason.RECEIVER_ADDED)
 
     def _tell_group(
         self, route: Route, key: GroupKey, members: Sequence[Transition], reason: NotificationReason | None = None
     ) -> None:
-        group = self._group(key)
-        self._touched.add(key.text)
+        group = self.memory.group(key)
+        self.memory.touch(group)
         others_told = bool(group.told)
         news = News()
         for transition in members:
             self._carry_over(group, transition)
+            silence = self._silence(transition)
             not_told = take_in(
                 route,
                 group,
@@ -141,22 +158,30 @@ class _Run:
                 news,
                 source_down=self._is_caused_by_its_source(key, transition),
                 breach_told=self._is_superseded(group, transition.key.labels),
+                silenced=silence is not None,
             )
             if not_told is not None:
-                self._decide(Decision(transition.seq, route.receiver, None, not_told))
+                by = silence.id if silence is not None and not_told is NotToldReason.SILENCED else None
+                self._decide(Decision(transition.seq, route.receiver, None, not_told, by))
         if news:
             message = self._compose(group, reason or news.reason(others_told=others_told), news)
             for seq in news.transitions:
                 self._decide(Decision(seq, route.receiver, message.key))
 
+    def _silence(self, transition: Transition) -> Silence | None:
+        if transition.to_state is not AlertState.FIRING:
+            return None
+        return self._silencing.silence(transition.key, transition.lane, transition.severity)
+
     def _carry_over(self, group: Group, transition: Transition) -> None:
         """Move what was told of an alert in the sprint before to the conversation about it in the next one."""
         if transition.reason is not Reason.CARRIED_OVER or transition.carried_from is None:
             return
-        before = self._group(group.key._replace(sprint=transition.carried_from))
-        self._touched.add(before.key.text)
+        before = self.memory.group(group.key._replace(sprint=transition.carried_from))
+        self.memory.touch(before)
         labels = transition.key.labels
-        for old, new in ((before.told, group.told), (before.held, group.held)):
+        pairs = ((before.told, group.told), (before.held, group.held), (before.silenced, group.silenced))
+        for old, new in pairs:
             if labels in old:
                 new[labels] = old.pop(labels)
                 group.facts, group.told_at = Facts.of(transition), before.told_at
@@ -179,13 +204,15 @@ class _Run:
         """Whether the receiver has been told that one of ``collectors`` fails, and not yet that it is back.
 
         One that does not hear of a collector's alert has nothing else to tell it, so nothing is held back from it.
+        Who silences the outage has no wish to hear of all that it causes instead: that counts as told.
         """
-        told = self._group(GroupKey(key.receiver, "", COLLECTOR_UP, AlertKind.BREACH)).told
-        return any((("collector", collector),) in told for collector in collectors)
+        group = self.memory.group(GroupKey(key.receiver, "", COLLECTOR_UP, AlertKind.BREACH))
+        labels = ((("collector", collector),) for collector in collectors)
+        return any(each in group.told or each in group.silenced for each in labels)
 
     def tell_what_was_held_back(self, route: Route) -> None:
         """Tell of the series whose source is back, or whose data is, and which fire all the same."""
-        for group in self._groups_of(route, lambda head: head.holds_back):
+        for group in self.memory.groups_of(route, lambda head: head.holds_back):
             news = News()
             for labels, series in list(group.held.items()):
                 alert = self._alerts.get(group.key.alert(labels))
@@ -193,8 +220,11 @@ class _Run:
                 if alert is None or alert.state is not AlertState.FIRING or alert.clear_since is not None:
                     continue
                 if alert.verdict is Verdict.MISSED or self._judged_with_its_source_back(group, labels, series):
-                    self._touched.add(group.key.text)
+                    self.memory.touch(group)
                     del group.held[labels]
+                    if self._is_silenced(group, labels):
+                        group.silenced[labels] = series
+                        continue
                     group.told[labels] = as_it_stands(group.key, labels, series, self._alerts)
                     news.fresh[labels] = series.seq
             if news.fresh:
@@ -204,7 +234,7 @@ class _Run:
         back_at = series.source_back_at
         if self._was_told_of_outage(group.key, series.collectors):
             if back_at is not None:
-                self._touched.add(group.key.text)
+                self.memory.touch(group)
                 group.held[labels] = series._replace(source_back_at=None)
             return False
         if back_at is None:
@@ -214,9 +244,52 @@ class _Run:
         if judged is None or judged >= back_at:
             return True
         if back_at != series.source_back_at:
-            self._touched.add(group.key.text)
+            self.memory.touch(group)
             group.held[labels] = series._replace(source_back_at=back_at)
         return False
+
+    def tell_what_was_silenced(self, route: Route) -> None:
+        """Tell of the series that no silence keeps back any more, and which fire all the same."""
+
+        def matters(head: GroupHead) -> bool:
+            return head.holds_back or self._silencing.may_silence(head.key)
+
+        for group in sorted(self.memory.groups_of(route, matters), key=lambda group: rank(group.key)):
+            self._keep_quiet(group)
+            news = News()
+            for labels, series in list(group.silenced.items()):
+                alert = self._alerts.get(group.key.alert(labels))
+                # As above: its end has yet to come, or is near.
+                if alert is None or alert.state is not AlertState.FIRING or alert.clear_since is not None:
+                    continue
+                # Told of the breach, nobody needs to hear that it is at risk as well; that waits for the breach's end.
+                if self._is_silenced(group, labels) or self._is_superseded(group, labels):
+                    continue
+                self.memory.touch(group)
+                del group.silenced[labels]
+                caused = alert.verdict is Verdict.NO_DATA and group.key.kpi != COLLECTOR_UP
+                if labels not in group.told and caused and self._was_told_of_outage(group.key, series.collectors):
+                    group.held[labels] = series
+                    continue
+                group.told[labels] = as_it_stands(group.key, labels, series, self._alerts)
+                news.fresh[labels] = series.seq
+            if news.fresh:
+                self._compose(group, NotificationReason.SILENCE_ENDED, news)
+
+    def _keep_quiet(self, group: Group) -> None:
+        """Remember which of the series that were told a silence now holds for: they are told anew when it ends."""
+        if not self._silencing.may_silence(group.key):
+            return
+        for labels, series in group.told.items():
+            if labels not in group.silenced and self._is_silenced(group, labels):
+                self.memory.touch(group)
+                group.silenced[labels] = series
+
+    def _is_silenced(self, group: Group, labels: LabelSet) -> bool:
+        facts = group.facts
+        if facts is None or not self._silencing.may_silence(group.key):
+            return False
+        return self._silencing.silence(group.key.alert(labels), facts.lane, facts.severity) is not None
 
     def remind(self, route: Route) -> None:
         """Tell again of what still fires when the last message about it is ``repeat_interval_seconds`` old."""
@@ -227,31 +300,20 @@ class _Run:
         def is_due(told: GroupHead | Group) -> bool:
             return told.told_at is not None and self._now >= told.told_at + interval
 
-        for group in self._groups_of(route, is_due):
+        for group in self.memory.groups_of(route, is_due):
             if not is_due(group) or group.facts is None or group.facts.severity not in route.severities:
                 continue
             if self._worth_a_reminder(group):
                 self._compose(group, NotificationReason.REPEAT_INTERVAL_ELAPSED, News())
-
-    def forget_receivers_other_than(self, receivers: set[str]) -> None:
-        """Forget the groups of receivers that are no longer in the config."""
-        for name, head in self._heads.items():
-            if head.key.receiver not in receivers:
-                self._touched.add(name)
-                self._groups[name] = Group(head.key)
-
-    def changed_groups(self) -> dict[str, str | None]:
-        """Return the groups whose text is another than before; None for those with nothing left to remember."""
-        after = {name: self._groups[name].to_text() for name in sorted(self._touched)}
-        return {name: text for name, text in after.items() if text != self._before.get(name)}
 
     def _compose(self, group: Group, reason: NotificationReason, news: News) -> Notification:
         if reason is NotificationReason.REPEAT_INTERVAL_ELAPSED:
             basis, still = repr(group.told_at), self._worth_a_reminder(group)
         else:
             basis = news.basis(group.told)
-            if reason is NotificationReason.RECEIVER_ADDED:
+            if reason in _MAY_COME_AGAIN:
                 # A receiver may leave and come back while the alert fires; the first message may have left with it.
+                # So may one silence after the other.
                 basis += f"|{self._now!r}"
             still = sorted(labels for labels in group.told if labels not in news.fresh)
         message = compose(
@@ -264,64 +326,42 @@ class _Run:
             ended=news.ended,
             still=still,
             alerts=self._alerts,
+            acknowledged=self._who_knows(group, news, still),
         )
         self.notifications.append(message)
-        self._touched.add(group.key.text)
+        self.memory.touch(group)
         group.told_at = self._now
         return message
+
+    def _who_knows(self, group: Group, news: News, still: Iterable[LabelSet]) -> str:
+        """Return in words who has acknowledged what the message says of alerts that were told before; else ``""``."""
+        known = [*still, *news.escalated, *news.ended]
+        for labels in known if self._silencing.knows_of(group.key) else ():
+            key = group.key.alert(labels)
+            alert, ended = self._alerts.get(key), news.ended.get(labels)
+            fired_at = ended.was.fired_at if ended else alert.fired_at if alert else None
+            found = self._silencing.acknowledgement(key, fired_at)
+            if found is not None:
+                return acknowledged_words(found, others=not news.escalated.issuperset(news.fresh))
+        return ""
 
     def _worth_a_reminder(self, group: Group) -> list[LabelSet]:
         """Return the told series that fire at this moment: the end of one may be recorded but not planned yet.
 
-        A series whose breach is told of needs no second reminder that it is at risk.
+        A series whose breach is told of needs no second reminder that it is at risk; one that is silenced or that
+        somebody has acknowledged needs none at all.
         """
         found = ((labels, self._alerts.get(group.key.alert(labels))) for labels in group.told)
-        firing = [labels for labels, alert in found if alert is not None and alert.state is AlertState.FIRING]
-        return sorted(labels for labels in firing if not self._is_superseded(group, labels))
+        firing = [alert for _, alert in found if alert is not None and alert.state is AlertState.FIRING]
+        unknown = [each.key.labels for each in firing if self._acknowledged(each) is None]
+        return sorted(
+            labels for labels in unknown if labels not in group.silenced and not self._is_superseded(group, labels)
+        )
+
+    def _acknowledged(self, alert: Alert) -> Acknowledgement | None:
+        return self._silencing.acknowledgement(alert.key, alert.fired_at)
 
     def _is_superseded(self, group: Group, labels: LabelSet) -> bool:
         if group.key.kind is not AlertKind.RISK:
             return False
-        return labels in self._group(group.key._replace(kind=AlertKind.BREACH)).told
-
-    def _group(self, key: GroupKey) -> Group:
-        name = key.text
-        group = self._groups.get(name)
-        if group is None:
-            text = self._before.get(name)
-            group = self._groups[name] = Group(key) if text is None else Group.from_text(text)
-        return group
-
-    def _groups_of(self, route: Route, matters: Callable[[GroupHead], bool]) -> list[Group]:
-        """Return the receiver's groups that this run has opened, and those whose stored head ``matters``."""
-        names = [name for name, head in self._heads.items() if name in self._groups or matters(head)]
-        keys = [self._heads[name].key for name in names]
-        keys += [group.key for name, group in self._groups.items() if name not in self._heads]
-        return [self._group(key) for key in keys if key.receiver == route.receiver]
-
-
-def _by_group(route: Route, transitions: Iterable[Transition]) -> list[tuple[GroupKey, list[Transition]]]:
-    """Return the transitions by conversation.
-
-    Collectors first and breaches before risks: what has been told of them decides on what follows.
-    """
-    by_group: dict[GroupKey, list[Transition]] = {}
-    for transition in transitions:
-        by_group.setdefault(GroupKey.of(route.receiver, transition.key), []).append(transition)
-    return sorted(by_group.items(), key=lambda item: (item[0].kpi != COLLECTOR_UP, item[0].kind is AlertKind.RISK))
-
-
-def _waves(instant: Iterable[Transition]) -> Iterator[list[Transition]]:
-    """Split one instant's transitions so that no series fires or ends twice within a part; mostly there is one part."""
-    wave: list[Transition] = []
-    seen: set[AlertKey] = set()
-    for transition in instant:
-        loud = AlertState.FIRING in (transition.from_state, transition.to_state)
-        if loud and transition.key in seen:
-            yield wave
-            wave, seen = [], set()
-        if loud:
-            seen.add(transition.key)
-        wave.append(transition)
-    if wave:
-        yield wave
+        return labels in self.memory.group(group.key._replace(kind=AlertKind.BREACH)).told

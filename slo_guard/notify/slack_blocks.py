@@ -65,7 +65,7 @@ def slack_message(note: Notification, external_url: str | None = None) -> dict[s
         ),
         SectionBlock(fields=[_text(field) for field in _fields(note, kpi_link(external_url, note))]),
         *(SectionBlock(text=_text(text)) for text in _sections([*_lines(note), *_more(note)])),
-        ContextBlock(elements=[_text(mrkdwn(f"Why you are told: {why_told(note)}.", _FIELD))]),
+        ContextBlock(elements=[_text(text) for text in _context(note)]),
     ]
     try:
         return {"text": mrkdwn(_fallback(note), _SECTION), "blocks": [block.to_dict() for block in blocks]}
@@ -99,6 +99,11 @@ def mrkdwn(text: str, limit: int) -> str:
         room -= max(1, excess // 5)
 
 
+def _context(note: Notification) -> list[str]:
+    why = mrkdwn(f"Why you are told: {why_told(note)}.", _FIELD)
+    return [why, mrkdwn(note.acknowledged, _LINE)] if note.acknowledged else [why]
+
+
 def _fallback(note: Notification) -> str:
     return f"{_symbol(note)} {summary_line(note)}"
 
@@ -106,6 +111,8 @@ def _fallback(note: Notification) -> str:
 def _endings(note: Notification, external_url: str | None) -> Iterator[str]:
     """Yield the lines below the series of a plain message."""
     yield from _more(note)
+    if note.acknowledged:
+        yield note.acknowledged
     for link in (kpi_link(external_url, note), note.runbook_url):
         if link:
             yield link

@@ -140,6 +140,8 @@ def _annotations(note: Notification, line: SeriesLine) -> dict[str, str]:
     }
     if note.runbook_url:
         annotations["runbook_url"] = note.runbook_url
+    if note.acknowledged:
+        annotations["acknowledged"] = note.acknowledged
     return {name: sound(text) for name, text in (annotations | dict(line.annotations)).items()}
 
 

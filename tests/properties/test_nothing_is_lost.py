@@ -14,6 +14,7 @@ from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.notifications import Decision, Notification, NotToldReason, Route
 from slo_guard.domain.series import LabelSet
+from slo_guard.domain.silences import Silence
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.notify import plan_notifications
 from slo_guard.notify.groups import Group, GroupKey
@@ -108,6 +109,7 @@ class Told:
         now: float,
         routes: Sequence[Route] = ROUTES,
         severities: dict[AlertKey, Severity] | None = None,
+        silences: Sequence[Silence] = (),
     ) -> None:
         """Plan; with ``severities``, those that the rules have after a reload, as the first run after it does."""
         for each in transitions:
@@ -119,7 +121,9 @@ class Told:
         ]
         looked_at = standing if severities is not None else []
         record, again = (
-            plan_notifications(transitions, self.groups, alerts, routes, now, self.cursor, standing=looked_at)
+            plan_notifications(
+                transitions, self.groups, alerts, routes, now, self.cursor, standing=looked_at, silences=silences
+            )
             for _ in range(2)
         )
         assert record == again

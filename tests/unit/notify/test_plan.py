@@ -12,6 +12,7 @@ from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.notifications import Notification, NotificationReason, NotToldReason, Route
 from slo_guard.domain.ports import PlanRecord
+from slo_guard.domain.silences import Acknowledgement, Silence
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.errors import StoreError
 from slo_guard.notify import plan_notifications
@@ -32,6 +33,8 @@ class Planner:
         self.cursor = 0
         self.alerts: dict[AlertKey, Alert] = {}
         self.records: list[PlanRecord] = []
+        self.silences: list[Silence] = []
+        self.acknowledgements: list[Acknowledgement] = []
 
     def run(
         self,
@@ -39,6 +42,7 @@ class Planner:
         now: float | None = None,
         judged_at: Mapping[tuple[str, str], float] | None = None,
         alerts: Mapping[AlertKey, Alert] | None = None,
+        standing: Sequence[Transition] = (),
     ) -> list[Notification]:
         for transition in transitions:
             self.alerts.pop(transition.key, None)
@@ -47,7 +51,16 @@ class Planner:
             self.alerts = dict(alerts)
         at = now if now is not None else (transitions[-1].at if transitions else NOON)
         record = plan_notifications(
-            transitions, self.groups, self.alerts, self.routes, at, self.cursor, judged_at=judged_at
+            transitions,
+            self.groups,
+            self.alerts,
+            self.routes,
+            at,
+            self.cursor,
+            judged_at=judged_at,
+            standing=standing,
+            silences=self.silences,
+            acknowledgements=self.acknowledgements,
         )
         for name, text in record.groups.items():
             if text is None:
