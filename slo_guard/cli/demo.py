@@ -54,6 +54,11 @@ class _Duration(click.ParamType[float]):
 
 @click.command("demo")
 @click.option("--port", type=click.IntRange(0, 65535), help=f"Port of the page; 0: any free one.  [{_USUAL_PORT}]")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    help="Address of the page: 0.0.0.0 for who looks from outside of a container.  [127.0.0.1]",
+)
 @click.option("--faults/--no-faults", default=True, show_default=True, help="Whether anything goes wrong.")
 @click.option("--stop-after", type=_Duration(), metavar="DURATION", help="Stop by itself, after 3m for example.")
 @click.option(
@@ -68,14 +73,24 @@ class _Duration(click.ParamType[float]):
     metavar="DURATION",
     help="With --speed: simulated time between two evaluations.  [15m]",
 )
-def demo(port: int | None, stop_after: float | None, speed: float | None, step: float | None, *, faults: bool) -> None:
+def demo(
+    port: int | None,
+    host: str | None,
+    stop_after: float | None,
+    speed: float | None,
+    step: float | None,
+    *,
+    faults: bool,
+) -> None:
     """Watch the daemon on a simulated Mission Control, with a Slack stand-in that prints what it gets.
 
     Nothing has to be set up, and nothing is left behind. Faults come and go within three minutes. With --speed the
     daemon's jobs are stepped through all of sprint 40 instead, from before its start to past its close.
     """
-    if speed is not None and (port is not None or stop_after is not None):
-        raise click.UsageError("--port and --stop-after have no meaning with --speed: there is no page to look at.")
+    if speed is not None and (port is not None or host is not None or stop_after is not None):
+        raise click.UsageError(
+            "--port, --host and --stop-after have no meaning with --speed: there is no page to look at."
+        )
     if speed is None and step is not None:
         raise click.UsageError("--step is for --speed.")
     step_seconds = _DEFAULT_STEP_SECONDS if step is None else step
@@ -92,7 +107,7 @@ def demo(port: int | None, stop_after: float | None, speed: float | None, step: 
             console.episode(episode, at, begins=begins)
 
     introduced = threading.Event()
-    with DemoRoom(console.slack, _now, port=chosen, faults=faults, on_episode=told) as room:
+    with DemoRoom(console.slack, _now, port=chosen, host=host or "127.0.0.1", faults=faults, on_episode=told) as room:
 
         def introduce(url: str) -> None:
             base = url.rstrip("/")

@@ -31,12 +31,14 @@ _USAGE_SQL = "SELECT id, taken_at AS at, tenant, {} AS value FROM usage_snapshot
 _BY_ID = {"column": "id", "start": 0}
 
 
-def demo_config(sources_url: str, port: int, *, slack_url_file: str = "slack-url") -> dict[str, Any]:
-    """Return the config: sources at ``sources_url`` and in the config's folder, the page at ``port``."""
+def demo_config(
+    sources_url: str, port: int, *, host: str = "127.0.0.1", slack_url_file: str = "slack-url"
+) -> dict[str, Any]:
+    """Return the config: sources at ``sources_url`` and in the config's folder, the page at ``host`` and ``port``."""
     return {
         "version": 1,
         "rules": ["rules"],
-        "server": {"host": "127.0.0.1", "port": port} | ({"external_url": f"http://127.0.0.1:{port}/"} if port else {}),
+        "server": {"host": host, "port": port} | ({"external_url": f"http://127.0.0.1:{port}/"} if port else {}),
         "store": {"path": "slo-guard.db"},
         "log": {"level": "error"},
         "collector_alert": {"for": f"{WAIT_SECONDS:g}s"},

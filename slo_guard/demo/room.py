@@ -31,7 +31,8 @@ class DemoRoom:
     """A simulated Mission Control that runs on loopback while the context lasts; its folder is deleted at the end.
 
     ``on_message`` gets what comes to Slack, ``on_episode`` each episode as it begins (True) and ends (False), both
-    from other threads; ``clock`` gives Unix seconds; ``port`` is where the daemon's page is to be.
+    from other threads; ``clock`` gives Unix seconds; ``host`` and ``port`` are where the daemon's
+    page is to be.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class DemoRoom:
         clock: Callable[[], float],
         *,
         port: int,
+        host: str = "127.0.0.1",
         faults: bool = True,
         on_episode: Callable[[Episode, float, bool], None] | None = None,
     ) -> None:
@@ -47,6 +49,7 @@ class DemoRoom:
         self._on_episode = on_episode
         self._clock = clock
         self._port = port
+        self._host = host
         self._faults = faults
         self._stack = ExitStack()
         self._left = threading.Event()
@@ -70,7 +73,7 @@ class DemoRoom:
             self.slack_url = stack.enter_context(slack.server()).url + PATH
             write_rules(self.folder / "rules", now, story=story if self._faults else None)
             replace_file(self.folder / "slack-url", self.slack_url)
-            config = demo_config(self.sources_url, self._port)
+            config = demo_config(self.sources_url, self._port, host=self._host)
             replace_file(self.config_path, yaml.safe_dump(config, sort_keys=False))
             files = MissionFiles(self.folder, mission)
             stack.callback(files.close)

@@ -100,6 +100,7 @@ def test_a_port_in_use_is_one_clear_message(tmp_path: Path) -> None:
         (["--speed", "nan"], "'nan' is no speed"),
         (["--speed", "max", "--stop-after", "1m"], "have no meaning with --speed"),
         (["--speed", "max", "--port", "0"], "have no meaning with --speed"),
+        (["--speed", "max", "--host", "0.0.0.0"], "have no meaning with --speed"),
         (["--speed", "max", "--step", "7m"], "a part of a day"),
         (["--speed", "max", "--step", "12h"], "from 30s to 6h"),
         (["--step", "10m"], "--step is for --speed"),
