@@ -118,7 +118,7 @@ def test_a_peer_that_is_down_is_told_once_without_its_url():
     assert "connect_failed" in entries[0]["error"]
     assert entries[1]["error"] == "http_404: answered 404"
     assert "hidden" not in str(entries)
-    assert "last_success" not in heart.metrics()
+    assert "heartbeat_last_success" not in heart.metrics()
     assert 'slo_guard_heartbeats_total{outcome="failed"} 3.0' in heart.metrics()
 
 
