@@ -16,6 +16,7 @@ from slo_guard.assembly import Assembly, assembled
 from slo_guard.clock import monotonic, to_unix, utcnow
 from slo_guard.config import Config
 from slo_guard.cycle import EvaluationCycle
+from slo_guard.domain.alerts import Transition
 from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import DeliveryRecord
@@ -105,6 +106,7 @@ class Daemon:
                 self.reload,
                 explain=self.explain,
                 deliveries=self.deliveries,
+                transitions=self.transitions,
                 clock=self._now,
                 gate=self._gate,
             ),
@@ -176,10 +178,11 @@ class Daemon:
 
     def deliveries(self, **filters: Any) -> tuple[DeliveryRecord, ...]:
         """Return messages and what became of them, as :meth:`Store.deliveries` does. Raises ``StoreError``."""
-        store = self._store
-        if store is None:
-            raise StoreError("the store is not open: still starting, or stopping; ask again in a moment")
-        return store.deliveries(**filters)
+        return self._open_store().deliveries(**filters)
+
+    def transitions(self, sprint: str, kpi: str, limit: int) -> tuple[Transition, ...]:
+        """Return the last ``limit`` transitions of a KPI's alerts, the newest last. Raises ``StoreError``."""
+        return self._open_store().kpi_transitions(sprint, kpi, until=self._now(), limit=limit)
 
     def stop(self) -> None:
         """Stop within seconds; what was under way is done again after the next start. Idempotent."""
@@ -281,6 +284,11 @@ class Daemon:
     def _failed(self, job: str, error: BaseException) -> None:
         assert self._work is not None
         self._work.failed(job, error)
+
+    def _open_store(self) -> Store:
+        if self._store is None:
+            raise StoreError("the store is not open: still starting, or stopping; ask again in a moment")
+        return self._store
 
     def _now(self) -> float:
         return to_unix(self._clock())

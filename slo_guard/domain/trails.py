@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
 from slo_guard.domain.readings import FloatArray
 from slo_guard.domain.verdicts import CodeArray
 
@@ -35,12 +33,6 @@ class Trail:
 
     def __len__(self) -> int:
         return len(self.at)
-
-    @classmethod
-    def empty(cls, slot_seconds: float) -> Trail:
-        """Return the trail of a KPI that has not been judged yet."""
-        nothing = np.zeros(0)
-        return cls(slot_seconds, nothing, nothing, nothing, nothing, np.zeros(0, dtype=np.int8))
 
 
 Trails: TypeAlias = Mapping[tuple[str, str], Trail]

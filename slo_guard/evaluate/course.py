@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -95,12 +95,15 @@ def folded(course: Course | None, grid: Grid, at: float, standing: Standing) -> 
         first = 0 if grid.from_the_start else slot
         return Course(grid, first, _unjudged(slot - first), slot, standing, at)
     if slot == course.slot:
-        return replace(course, open=_joined(course.open, standing), at=at)
+        return Course(grid, course.first, course.over, slot, _joined(course.open, standing), at)
     first = max(course.first, slot + 1 - grid.most)
     if first > course.slot:
         return Course(grid, first, _unjudged(slot - first), slot, standing, at)
     kept = course.over[max(0, first - course.first) :]
-    over = np.concatenate((kept, [course.open], _unjudged(slot - course.slot - 1)))
+    over = np.empty((slot - first, _COLUMNS))
+    over[: len(kept)] = kept
+    over[len(kept)] = course.open
+    over[len(kept) + 1 :] = _NOT_JUDGED
     return Course(grid, first, over, slot, standing, at)
 
 

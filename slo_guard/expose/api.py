@@ -19,11 +19,12 @@ from slo_guard.expose.kpis_api import kpis_router
 from slo_guard.expose.operations_api import operations_router
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.page import Page
-from slo_guard.expose.routing import Deliveries, Explain, explained_kpi
+from slo_guard.expose.routing import Deliveries, Explain, Transitions, explained_kpi
 from slo_guard.expose.rules_api import rules_router
 from slo_guard.expose.snapshot import ReloadOutcome, SnapshotHolder
 from slo_guard.expose.sources_api import sources_router
 from slo_guard.expose.sprint_api import sprint_router
+from slo_guard.expose.trail_api import trail_router
 
 
 def create_app(
@@ -33,13 +34,14 @@ def create_app(
     *,
     explain: Explain = lambda _sprint, _kpi: Unexplained("this server keeps nothing to explain it by"),
     deliveries: Deliveries = lambda **_: (),
+    transitions: Transitions = lambda _sprint, _kpi, _limit: (),
     clock: Callable[[], float] = lambda: to_unix(utcnow()),
     gate: AccessGate | None = None,
 ) -> FastAPI:
     """Return the app over ``holder``; ``reload`` reads the files again and may block, ``clock`` gives Unix seconds.
 
     ``explain`` is given the sprint and id of a KPI of the current snapshot; it may block for seconds, not for longer.
-    ``deliveries`` answers as the store does, from any thread.
+    ``deliveries`` and ``transitions`` answer as the store does, from any thread.
     ``gate`` says who may read and write; without one anybody reads, and only programs on this machine write.
     """
     page = Page.load()
@@ -54,6 +56,7 @@ def create_app(
     )
     app.include_router(operations_router(holder, own, reload))
     app.include_router(kpis_router(holder, explain))
+    app.include_router(trail_router(holder, transitions))
     app.include_router(sprint_router(holder))
     app.include_router(rules_router(holder))
     app.include_router(evidence_router(holder))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import orjson
 from fastapi import HTTPException, Query, Response
 
+from slo_guard.domain.alerts import Transition
 from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.notifications import DeliveryRecord
@@ -20,6 +21,9 @@ Explain: TypeAlias = Callable[[str, str], Explanation | Unexplained]
 
 Deliveries: TypeAlias = Callable[..., tuple[DeliveryRecord, ...]]
 """Takes and returns what :meth:`slo_guard.domain.ports.NotificationStore.deliveries` does; may raise ``StoreError``."""
+
+Transitions: TypeAlias = Callable[[str, str, int], tuple[Transition, ...]]
+"""Gives the last so many transitions of a (sprint, KPI), the newest last; may raise ``StoreError``."""
 
 Limit = Annotated[int, Query(ge=1, le=10_000, description="At most so many entries, the worst or newest first.")]
 InSprint = Annotated[str | None, Query(description="Only of the sprint with this id.", examples=["sprint-40"])]
