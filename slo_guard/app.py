@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from slo_guard import logs
-from slo_guard.admission import access_rules
+from slo_guard.admission import access_rules, serve_instead, served_certificates, server_limits
 from slo_guard.assembly import Assembly, assembled
 from slo_guard.clock import monotonic, to_unix, utcnow
 from slo_guard.config import Config
@@ -30,6 +30,7 @@ from slo_guard.expose.api import create_app
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.server import HttpServer
 from slo_guard.expose.snapshot import ReloadOutcome, SnapshotHolder
+from slo_guard.expose.tls import ServedCertificates
 from slo_guard.heartbeat import Heartbeat
 from slo_guard.loaded import Loaded, load_files, only_at_start
 from slo_guard.restoring import rebuilt_state, state_to_start_with
@@ -65,6 +66,7 @@ class Daemon:
         self._opening = opening
         self._own = OwnMetrics()
         self._gate = AccessGate()
+        self._certificates: ServedCertificates | None = None
         self._holder = SnapshotHolder()
         self._board = SourceBoard()
         self._reloading = threading.Lock()
@@ -99,6 +101,7 @@ class Daemon:
         for warning in loaded.warnings:
             log.warning("config_finding", finding=str(warning))
         self._gate.follow(access_rules(config.server))
+        self._certificates = served_certificates(config.server)
         self._server = HttpServer(
             create_app(
                 self._holder,
@@ -112,6 +115,8 @@ class Daemon:
             ),
             config.server.host,
             config.server.port,
+            limits=server_limits(config.server.limits),
+            certificates=self._certificates,
         )
         self._server.start()
         store = self._store = self._opening(
@@ -216,6 +221,7 @@ class Daemon:
         assert self._started_with is not None
         loaded = load_files(self._config_path)
         rules = access_rules(loaded.config.server)
+        serve_instead(self._certificates, loaded.config.server)
         kept = only_at_start(self._started_with, loaded.config)
         self._follow(loaded, departed=self._assembly.loaded.plan.kpis)
         self._gate.follow(rules)

@@ -83,6 +83,8 @@ def past_wanted(specs: Iterable[IndicatorSpec], plan: Plan, now: float) -> float
 def only_at_start(running: Config, wanted: Config) -> str:
     """Return the sections that changed and are read at the start only; of the server some is taken up at once."""
     at_once: dict[str, None] = dict.fromkeys(("external_url", "auth"))
+    if None not in (running.server.tls, wanted.server.tls):
+        at_once["tls"] = None
     running, wanted = (replace(each, server=each.server.model_copy(update=at_once)) for each in (running, wanted))
     names = [name for name in ("server", "store", "log") if getattr(running, name) != getattr(wanted, name)]
     return ", ".join(names)

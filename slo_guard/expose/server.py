@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import functools
+import math
 import socket
 import threading
 import time
@@ -11,23 +12,44 @@ from typing import Any
 
 import structlog
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 
 from slo_guard.clock import monotonic
 from slo_guard.errors import StartError
+from slo_guard.expose.limits import RequestLimit, ServerLimits
+from slo_guard.expose.listening import BoundedListener, ServingLoop, listen, make_room_for
+from slo_guard.expose.protocol import protocol_within
+from slo_guard.expose.tls import ServedCertificates
 
 _START_SECONDS = 5.0
 _STOP_SECONDS = 3.0
 _GRACEFUL_SECONDS = 1
-_KEEP_ALIVE_SECONDS = 75
+_WORKERS = 4
+"""Threads that put answers together: more would only take more of the time of the thread that evaluates."""
+_BEYOND_CONNECTIONS = 64
+"""So many connections too many are told so; further ones are closed as they come."""
 
 _log = structlog.get_logger(__name__)
 
 
 class HttpServer:
-    """Serves an ASGI app on ``host``:``port`` (port 0: any free one) from :meth:`start` to :meth:`stop`."""
+    """Serves an ASGI app on ``host``:``port`` (port 0: any free one) from :meth:`start` to :meth:`stop`.
 
-    def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 9469) -> None:
-        self._app = app
+    With ``certificates`` it speaks HTTPS and nothing else. Each client is kept within ``limits``.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        host: str = "127.0.0.1",
+        port: int = 9469,
+        *,
+        limits: ServerLimits | None = None,
+        certificates: ServedCertificates | None = None,
+    ) -> None:
+        self._limits = limits or ServerLimits()
+        self._app = RequestLimit(app, self._limits)
+        self._certificates = certificates
         self._host = host
         self._port = port
         self._server: uvicorn.Server | None = None
@@ -46,24 +68,29 @@ class HttpServer:
 
     def start(self) -> None:
         """Bind, and return once requests are answered; raises ``StartError`` that says what to do."""
-        bound = self._bind()
-        self._url = _url(bound)
+        make_room_for(self._limits.max_connections)
+        bound = listen(self._host, self._port)
+        self._url = _url(bound, "http" if self._certificates is None else "https")
+        listener = BoundedListener(bound, self._limits.max_connections + _BEYOND_CONNECTIONS)
+        certificates = self._certificates
         config = uvicorn.Config(
             self._quiet,
             interface="asgi3",
-            loop="asyncio",
-            http="h11",
+            loop="none",
+            http=protocol_within(self._limits),
+            h11_max_incomplete_event_size=self._limits.max_head,
+            ssl_context_factory=None if certificates is None else lambda *_: certificates.context,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=math.ceil(self._limits.idle_seconds),
             timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._serve, args=(self._server, bound), name="http", daemon=True)
+        self._thread = threading.Thread(target=self._serve, args=(self._server, listener), name="http", daemon=True)
         self._thread.start()
         deadline = monotonic() + _START_SECONDS
         while not self._server.started and self._thread.is_alive() and monotonic() < deadline:
@@ -87,16 +114,11 @@ class HttpServer:
             _log.warning("http_server_still_busy", url=self._url)
         self._server = self._thread = None
 
-    def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        try:
-            return socket.create_server((self._host, self._port), family=family, backlog=128)
-        except OSError as error:
-            raise StartError(_why_not(error, self._host, self._port)) from None
-
     def _serve(self, server: uvicorn.Server, bound: socket.socket) -> None:
+        loop = functools.partial(ServingLoop, self._limits.head_seconds)
         try:
-            server.run(sockets=[bound])
+            with asyncio.Runner(loop_factory=loop) as runner:
+                runner.run(_serving(server, bound))
         finally:
             bound.close()
 
@@ -110,21 +132,13 @@ class HttpServer:
                 raise
 
 
-def _url(bound: socket.socket) -> str:
+async def _serving(server: uvicorn.Server, bound: socket.socket) -> None:
+    current_default_thread_limiter().total_tokens = _WORKERS
+    await server.serve(sockets=[bound])
+
+
+def _url(bound: socket.socket, scheme: str) -> str:
     host, port = bound.getsockname()[:2]
     # A wildcard address can be listened on, not gone to.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _why_not(error: OSError, host: str, port: int) -> str:
-    # The resolver's errors have negative numbers; socket.create_server hands them on without their class.
-    if isinstance(error, socket.gaierror) or (error.errno or 0) < 0:
-        return f"the host {host!r} to listen on cannot be resolved; write an address of this machine such as 127.0.0.1"
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use; stop what listens there, or set another port to listen on"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is not an address of this machine; listen on 127.0.0.1, or on 0.0.0.0 for all"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"port {port} on {host} may not be used by this user; set one above 1023 to listen on"
-    return f"cannot listen on {host} port {port}: {error.strerror or type(error).__name__}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
