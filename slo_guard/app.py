@@ -33,6 +33,7 @@ from slo_guard.expose.snapshot import ReloadOutcome, SnapshotHolder
 from slo_guard.expose.tls import ServedCertificates
 from slo_guard.heartbeat import Heartbeat
 from slo_guard.loaded import Loaded, load_files, only_at_start
+from slo_guard.notify import annotations_of
 from slo_guard.restoring import rebuilt_state, state_to_start_with
 from slo_guard.scheduler import Scheduler
 from slo_guard.source_board import SourceBoard
@@ -110,6 +111,7 @@ class Daemon:
                 explain=self.explain,
                 deliveries=self.deliveries,
                 transitions=self.transitions,
+                annotate=annotations_of,
                 clock=self._now,
                 gate=self._gate,
             ),

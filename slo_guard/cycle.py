@@ -86,6 +86,7 @@ class EvaluationCycle:
         self._told = OnceLogged()
         self._standing_gates = StandingGates(store)
         self._gates: Mapping[str, Gate] = {}
+        self._seconds = 0.0
 
     def follow(self, plan: Plan, state: EvaluationState, routes: Sequence[Route]) -> None:
         """Go on with another plan, state and routes; call it with ``lock`` held."""
@@ -200,6 +201,7 @@ class EvaluationCycle:
                 recent_trails=self._state.trails.lately,
                 gates=self._gates_at(at),
                 sign_offs=sign_offs_known(self._state),
+                evaluation_seconds=self._seconds,
             )
         )
         self._vitals.alive(Part.EVALUATION)

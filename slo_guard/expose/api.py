@@ -19,6 +19,8 @@ from slo_guard.expose.kpis_api import kpis_router
 from slo_guard.expose.operations_api import operations_router
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.page import Page
+from slo_guard.expose.prometheus_answers import Annotate
+from slo_guard.expose.prometheus_api import prometheus_router
 from slo_guard.expose.routing import Deliveries, Explain, Transitions, explained_kpi
 from slo_guard.expose.rules_api import rules_router
 from slo_guard.expose.snapshot import ReloadOutcome, SnapshotHolder
@@ -35,13 +37,15 @@ def create_app(
     explain: Explain = lambda _sprint, _kpi: Unexplained("this server keeps nothing to explain it by"),
     deliveries: Deliveries = lambda **_: (),
     transitions: Transitions = lambda _sprint, _kpi, _limit: (),
+    annotate: Annotate = lambda _alert, _kpi: {},
     clock: Callable[[], float] = lambda: to_unix(utcnow()),
     gate: AccessGate | None = None,
 ) -> FastAPI:
     """Return the app over ``holder``; ``reload`` reads the files again and may block, ``clock`` gives Unix seconds.
 
     ``explain`` is given the sprint and id of a KPI of the current snapshot; it may block for seconds, not for longer.
-    ``deliveries`` and ``transitions`` answer as the store does, from any thread.
+    ``deliveries`` and ``transitions`` answer as the store does, from any thread; ``annotate`` fills in the annotations
+    of an alert.
     ``gate`` says who may read and write; without one anybody reads, and only programs on this machine write.
     """
     page = Page.load()
@@ -62,6 +66,7 @@ def create_app(
     app.include_router(evidence_router(holder))
     app.include_router(sources_router(holder))
     app.include_router(deliveries_router(deliveries))
+    app.include_router(prometheus_router(holder, annotate))
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def web_page() -> HTMLResponse:

@@ -19,6 +19,7 @@ _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 """For a year browsers come by HTTPS only; not for subdomains, which are not ours to decide about."""
 RETRY_SECONDS = 5
 """After how long what cannot be answered now may be asked again."""
+_ERROR_TYPES = {400: "bad_data", 404: "not_found", 500: "internal", 503: "unavailable"}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -64,33 +65,48 @@ def problem(status: int, detail: str) -> Response:
     return Response(orjson.dumps(body), status_code=status, media_type="application/problem+json")
 
 
+def prometheus_error(status: int, detail: str) -> Response:
+    """Return an error answer in Prometheus's shape, which its clients read; a bad request is 400 to them, not 422."""
+    status = 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+    body = {"status": "error", "errorType": _ERROR_TYPES.get(status, "execution"), "error": detail}
+    return Response(orjson.dumps(body), status_code=status, media_type="application/json")
+
+
 def answer_errors_as_problems(app: FastAPI) -> None:
-    """Have ``app`` answer every error as problem JSON with a detail for people, never with a traceback."""
+    """Have ``app`` answer every error as problem JSON with a detail for people, never with a traceback.
+
+    Below ``/prometheus/`` errors have Prometheus's shape.
+    """
 
     async def from_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        answer = problem(error.status_code, str(error.detail))
+        answer = _answer(request, error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             answer.headers["allow"] = ", ".join(_methods(app, request))
         return answer
 
-    async def from_store(_request: Request, error: Exception) -> Response:
-        answer = problem(503, str(error))
+    async def from_store(request: Request, error: Exception) -> Response:
+        answer = _answer(request, 503, str(error))
         answer.headers["retry-after"] = str(RETRY_SECONDS)
         return answer
 
-    async def from_validation(_request: Request, error: Exception) -> Response:
+    async def from_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem(422, "; ".join(_finding(item) for item in error.errors()))
+        return _answer(request, 422, "; ".join(_finding(item) for item in error.errors()))
 
-    async def from_anything(_request: Request, _error: Exception) -> Response:
-        return problem(500, "this is a fault in slo_guard; its log says more")
+    async def from_anything(request: Request, _error: Exception) -> Response:
+        return _answer(request, 500, "this is a fault in slo_guard; its log says more")
 
     app.add_exception_handler(HTTPException, from_http)
     app.add_exception_handler(StoreError, from_store)
     app.add_exception_handler(RequestValidationError, from_validation)
     app.add_exception_handler(Exception, from_anything)
+
+
+def _answer(request: Request, status: int, detail: str) -> Response:
+    shape = prometheus_error if request.url.path.startswith("/prometheus/") else problem
+    return shape(status, detail)
 
 
 def _methods(app: FastAPI, request: Request) -> list[str]:

@@ -66,7 +66,8 @@ class Snapshot:
     that are active or pending, ``acknowledgements`` those that have not ended. ``trails``: how each (sprint, KPI) went
     over its sprint; ``recent_trails``: how it went lately, in finer slots; each look-up puts a trail together anew.
     ``gates``: the go/no-go so far of each sprint that has begun; ``sign_offs``: what is known of each (sprint, KPI)
-    that is judged by sign-offs. Nobody changes any of it after it is published.
+    that is judged by sign-offs; ``evaluation_seconds``: how long the evaluation before took. Nobody changes any of it
+    after it is published.
     """
 
     at: float
@@ -82,6 +83,7 @@ class Snapshot:
     recent_trails: Trails = field(default_factory=dict)
     gates: Mapping[str, Gate] = field(default_factory=dict)
     sign_offs: Mapping[tuple[str, str], Evidence] = field(default_factory=dict)
+    evaluation_seconds: float = 0.0
 
     def silence_of(self, alert: Alert) -> Silence | None:
         """Return the silence that keeps the messages of ``alert`` back; None where there is none."""

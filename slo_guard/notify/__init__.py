@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from slo_guard.domain.ports import Receiver
+from slo_guard.notify.alert_annotations import annotations_of
 from slo_guard.notify.deliver import Courier, Delivery, DeliveryPolicy, DeliveryStep
 from slo_guard.notify.options import ReceiverOptions, linked_to, policy_of, route_of
 from slo_guard.notify.plan import plan_notifications
@@ -40,6 +41,7 @@ __all__ = [
     "DeliveryStep",
     "ReceiverOptions",
     "ReceiverType",
+    "annotations_of",
     "linked_to",
     "plan_notifications",
     "policy_of",

@@ -6,15 +6,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from slo_guard.domain.alerts import Alert, AlertKey, AlertKind, Transition
+from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.notifications import Notification, NotificationReason, SeriesLine
 from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState
+from slo_guard.notify.alert_annotations import templates_for
 from slo_guard.notify.annotations import AnnotationFacts, render_annotations
 from slo_guard.notify.groups import Facts, FiringSeries, Group, GroupKey
 from slo_guard.notify.text import objective_words, value_text
-
-_OF_THE_VALUE = frozenset({"summary", "description"})
 
 MAX_LINES = 200
 """The most series that one notification lists: those that changed first; the others are counted."""
@@ -123,10 +122,7 @@ def _ended_line(key: GroupKey, facts: Facts, labels: LabelSet, ended: Ended) -> 
 
 
 def _annotations(key: GroupKey, facts: Facts, labels: LabelSet, value: float | None, reason: str) -> dict[str, str]:
-    templates = facts.annotations
-    if key.kind is AlertKind.BURN:
-        # They are sentences about the KPI's value; a burn rate in its place would make them lie.
-        templates = {name: text for name, text in templates.items() if name not in _OF_THE_VALUE}
+    templates = templates_for(key.kind, facts.annotations)
     if not templates:
         return {}
     return render_annotations(
