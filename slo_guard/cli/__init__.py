@@ -24,6 +24,7 @@ _COMMANDS = MappingProxyType(
         "gate": ("slo_guard.cli.gate", "gate"),
         "send-test": ("slo_guard.cli.send_test", "send_test"),
         "deliveries": ("slo_guard.cli.deliveries", "deliveries"),
+        "test": ("slo_guard.cli.test", "test"),
         "schema": ("slo_guard.cli.schema", "schema"),
         "sign": ("slo_guard.cli.sign", "sign"),
         "sprint": ("slo_guard.cli.sprint", "sprint"),

@@ -64,7 +64,7 @@ def evaluate_samples(
         stepper = Stepper(alone, (), first, at)
         stepper.step(next(grid(alone, first, at)), judge_all=True)
         last |= _last_frames([stepper.step(at, judge_all=True)])
-    stepped = replace(plan, kpis=_with_those_before([kpi for kpi in restless if kpi not in silent], plan))
+    stepped = replace(plan, kpis=with_those_before([kpi for kpi in restless if kpi not in silent], plan))
     begin = _affordable_start(stepped, first, at, most_steps)
     if stepped.kpis:
         last |= _last_frames(Stepper(stepped, until, begin, at, recorded_from=first).walk())
@@ -97,7 +97,7 @@ def _is_silent(kpi: KPI, heard: AbstractSet[str], sprint: Sprint, first: float) 
     return nothing_recorded and kpi.when is None and kpi.no_data.then is NoDataThen.ALERT and first >= sprint.start_at
 
 
-def _with_those_before(kpis: Iterable[KPI], plan: Plan) -> tuple[KPI, ...]:
+def with_those_before(kpis: Iterable[KPI], plan: Plan) -> tuple[KPI, ...]:
     """Return ``kpis`` with those that what is said of them depends on.
 
     That are conditions, what may sound the burn alarms that they read, and what earlier sprints left.

@@ -88,14 +88,15 @@ def read_samples(path: Path, indicators: Mapping[str, IndicatorSpec]) -> Samples
     try:
         with path.open(encoding="utf-8-sig", newline="") as file, _gc_paused():
             columns = read_rows(file, str(path), indicators)
-            return _assemble(columns, str(path))
+            return assembled(columns, str(path))
     except UnicodeDecodeError:
         raise UnreadableError(f"{path}: is not UTF-8 text") from None
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or type(error).__name__}") from None
 
 
-def _assemble(columns: SampleColumns, file: str) -> Samples:
+def assembled(columns: SampleColumns, file: str) -> Samples:
+    """Return the rows of ``file`` as observations, one frame for each indicator and instant."""
     at, value, series = np.array(columns.at), np.array(columns.value), np.array(columns.series)
     finite = np.isfinite(value)
     examples = tuple(
