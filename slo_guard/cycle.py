@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import structlog
 
-from slo_guard.clock import from_unix, monotonic, to_unix
+from slo_guard.clock import from_unix, to_unix
+from slo_guard.cycle_log import Laps, log_cycle
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.gates import Gate
@@ -17,7 +18,7 @@ from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import Route
 from slo_guard.domain.ports import EvaluationRecord, Store
 from slo_guard.domain.silences import Acknowledgement, Silence
-from slo_guard.domain.verdicts import Verdict, VerdictFrame
+from slo_guard.domain.verdicts import VerdictFrame
 from slo_guard.errors import StoreError
 from slo_guard.evaluate import Evaluation, EvaluationState
 from slo_guard.evaluate.explaining import explain
@@ -79,6 +80,8 @@ class EvaluationCycle:
         self._usable = True
         self._awaiting: frozenset[str] = frozenset()
         self._failures = 0
+        self._pending = 0
+        self._laps = Laps()
         self._rest_until = 0.0
         self._behind = False
         self._silences: tuple[Silence, ...] = ()
@@ -136,7 +139,7 @@ class EvaluationCycle:
     def run(self) -> None:
         """Run the cycle of the newest grid point; those before it that were not run are counted as missed."""
         with self.lock:
-            started = monotonic()
+            self._laps = Laps()
             at = self._plan.last_evaluation(to_unix(self._clock()))
             if self._last is not None and at <= self._last:
                 self._skip(at)
@@ -148,7 +151,7 @@ class EvaluationCycle:
                 self._own.evaluations_missed()
                 return
             if self._cycle(at):
-                self._own.evaluated(monotonic() - started)
+                self._own.evaluated(self._laps.seconds)
 
     def _cycle(self, at: float) -> bool:
         """Evaluate at ``at`` and follow it up; returns whether that was done: one that failed is not counted as one."""
@@ -164,6 +167,7 @@ class EvaluationCycle:
             if self._failures == 1:
                 self._restored()
             return False
+        self._laps.lap("evaluate", of_it=("store", self._backlog.take_seconds()))
         self._failures = 0
         self._told.right("evaluation", "evaluation_works_again")
         if evaluation.skipped:
@@ -180,6 +184,7 @@ class EvaluationCycle:
             log.info("evaluations_go_on", at=now.isoformat())
         self._last = at
         messages = self._plan_notifications(now)
+        self._laps.lap("plan")
         self._frames |= {(frame.kpi.sprint, frame.kpi.id): frame for frame in evaluation.verdicts}
         self._frames = {key: frame for key, frame in self._frames.items() if not self._state.is_left(key)}
         frames = [frame for key, frame in self._frames.items() if key[1] != COLLECTOR_UP]
@@ -207,16 +212,9 @@ class EvaluationCycle:
         self._vitals.alive(Part.EVALUATION)
         self._report_store_error()
         _log_asides(evaluation.record)
-        worst = [frame.worst for frame in frames]
-        log.info(
-            "evaluated",
-            at=now.isoformat(),
-            kpis=len(evaluation.verdicts),
-            missed=worst.count(Verdict.MISSED),
-            no_data=worst.count(Verdict.NO_DATA),
-            transitions=len(evaluation.transitions),
-            messages=messages,
-        )
+        self._laps.lap("render")
+        alerts = self._state.alerts.values()
+        log_cycle(evaluation, at, frames, alerts, messages=messages, pending=self._pending, laps=self._laps)
         self._on_planned()
 
     def _gates_at(self, at: float) -> Mapping[str, Gate]:
@@ -244,6 +242,7 @@ class EvaluationCycle:
             self._told.wrong("plan", "planning_failed", f"{type(error).__name__}: {error}", bug=error)
             return 0
         self._told.right("plan", "planning_works_again")
+        self._pending = sum(number for number, _ in waiting.values())
         self._vitals.alive(Part.PLANNING)
         self._own.dead_letters(dead)
         oldest_at = {name: oldest for name, (_, oldest) in waiting.items() if oldest is not None}

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import structlog
 
-from slo_guard.clock import to_unix
+from slo_guard.clock import monotonic, to_unix
 from slo_guard.collect.future import without_future
 from slo_guard.domain.alerts import Alert, AlertKey, Transition
 from slo_guard.domain.builtin import collector_up_reading
@@ -71,6 +71,7 @@ class EvaluationBacklog:
     def __init__(self) -> None:
         self.record: EvaluationRecord | None = None
         self.error: StoreError | None = None
+        self._seconds = 0.0
 
     def add(self, record: EvaluationRecord) -> None:
         """Keep another evaluation to be stored with what is kept already."""
@@ -86,12 +87,20 @@ class EvaluationBacklog:
         record, self.record = self.record, None
         if record is None:
             return
+        started = monotonic()
         try:
             store.save_evaluation(record)
         except StoreConflictError:
             raise
         except StoreError as error:
             self.record, self.error = record, error
+        finally:
+            self._seconds += monotonic() - started
+
+    def take_seconds(self) -> float:
+        """Return how long storing has taken since this was asked last."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
 
 
 def evaluate_once(

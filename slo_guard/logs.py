@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -17,14 +18,22 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 def configure(level: str = "info", style: str = "console") -> None:
-    """Send all logs, those of libraries included, to standard error at ``level`` as ``console`` or ``json`` lines."""
+    """Send all logs, those of libraries included, to standard error at ``level`` as ``console`` or ``json`` lines.
+
+    Of JSON each line is one document with ``timestamp``, ``level`` and ``event`` first, and a traceback as the one
+    field ``exception``. On the console a value never breaks its line: what a source says cannot look like a line of
+    ours.
+    """
     shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, _timestamp]
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    renderers: list[Any] = (
+        [structlog.processors.format_exc_info, _in_order, structlog.processors.JSONRenderer(serializer=_json)]
         if style == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        else [
+            _on_one_line,
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+            ),
+        ]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -34,13 +43,10 @@ def configure(level: str = "info", style: str = "console") -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
+            style,
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info if style == "json" else _as_is,
-                renderer,
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
@@ -52,6 +58,18 @@ def configure(level: str = "info", style: str = "console") -> None:
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     # It warns of each run that is left out while the one before goes on, which is counted by us.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+def in_json() -> bool:
+    """Whether what goes to standard error is read by a program: then nothing but JSON lines may stand there."""
+    formatters = (handler.formatter for handler in logging.getLogger().handlers)
+    return any(isinstance(each, _Formatter) and each.style == "json" for each in formatters)
+
+
+def take_over_stray_output() -> None:
+    """Have Python's warnings and the ends of threads by an error logged, not printed. For a process of its own."""
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _thread_ended
 
 
 def say_nothing() -> None:
@@ -69,13 +87,25 @@ class OnceLogged:
         self._lock = threading.Lock()
         self._causes: dict[str, str] = {}
 
-    def wrong(self, job: str, event: str, error: str, *, bug: BaseException | None = None, **fields: Any) -> None:
+    def wrong(
+        self,
+        job: str,
+        event: str,
+        error: str,
+        *,
+        bug: BaseException | None = None,
+        level: Literal["warning", "error"] = "error",
+        **fields: Any,
+    ) -> None:
         """Say that ``job`` fails by ``error``, unless that was said last; a ``bug`` with its traceback."""
         with self._lock:
             told = self._causes.get(job) == error
             self._causes[job] = error
-        if not told:
-            log.error(event, error=error, **fields, **({"exc_info": bug} if bug is not None else {}))
+        if told:
+            return
+        said = {"error": error} if error else {}
+        say = log.warning if level == "warning" else log.error
+        say(event, **said, **fields, **({"exc_info": bug} if bug is not None else {}))
 
     def right(self, job: str, event: str = "works_again", **fields: Any) -> None:
         """Say that ``job`` works again, if it did not."""
@@ -84,11 +114,47 @@ class OnceLogged:
         if failed:
             log.info(event, **fields)
 
+    def jobs(self, prefix: str) -> set[str]:
+        """Return the jobs that fail and whose names begin with ``prefix``."""
+        with self._lock:
+            return {job for job in self._causes if job.startswith(prefix)}
+
 
 def _timestamp(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     event["timestamp"] = utcnow().isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return event
 
 
-def _as_is(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Remembers its style, so that :func:`in_json` can tell."""
+
+    def __init__(self, style: str, **options: Any) -> None:
+        self.style = style
+        super().__init__(**options)
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    name = None if args.thread is None else args.thread.name
+    log.error("thread_ended", name=name, error=args.exc_type.__name__, exc_info=args.exc_value)
+
+
+def _in_order(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    first = {name: event.pop(name) for name in ("timestamp", "level", "event") if name in event}
+    return {**first, **event}
+
+
+def _json(event: Any, **options: Any) -> str:
+    """Return ``event`` as one JSON document, whatever was bound: a number that JSON has not, a key that is no text."""
+    try:
+        return json.dumps(event, allow_nan=False, **options)
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps(
+            {str(name): value if isinstance(value, str) else repr(value) for name, value in event.items()}
+        )
+
+
+def _on_one_line(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    # Values are quoted by the renderer where they need it; what a library has to say comes as the event itself.
+    said = str(event.get("event", ""))
+    event["event"] = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in said)
     return event

@@ -11,6 +11,7 @@ import structlog
 from slo_guard.clock import monotonic, to_unix
 from slo_guard.domain.notifications import DeliveryOutcome
 from slo_guard.domain.ports import Store
+from slo_guard.domain.readings import Collection
 from slo_guard.errors import StoreError
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.jobs import collect_once, deliver_once, give_up_once
@@ -63,16 +64,42 @@ class Work:
             self._own.collected(collector.name, monotonic() - started, collection.succeeded, at)
             self._board.collected(collection, at)
             self._told.right(f"collect:{collector.name}", "collection_works_again", collector=collector.name)
-            rejected, example = rejected_samples(collection)
-            if rejected:
-                self._own.rejected(collector.name, rejected)
-                log.warning("samples_rejected", collector=collector.name, number=rejected, example=example)
-            for reason, message, indicators in failures_of(collection):
-                log.warning(
-                    "collection_failed", collector=collector.name, reason=reason, error=message, indicators=indicators
-                )
+            self._tell_of(collection, monotonic() - started)
 
         return job
+
+    def _tell_of(self, collection: Collection, seconds: float) -> None:
+        """Log a collection: that it ended, for whoever looks closely, and what is wrong as it begins or is over."""
+        name = collection.collector
+        log.debug("collected", collector=name, readings=len(collection.observations), seconds=round(seconds, 3))
+        rejected, example = rejected_samples(collection)
+        if rejected:
+            self._own.rejected(name, rejected)
+            self._told.wrong(
+                f"samples:{name}",
+                "samples_rejected",
+                "",
+                level="warning",
+                collector=name,
+                number=rejected,
+                example=example,
+            )
+        else:
+            self._told.right(f"samples:{name}", "samples_usable_again", collector=name)
+        failures = failures_of(collection)
+        for reason, message, indicators in failures:
+            self._told.wrong(
+                f"source:{name}:{reason}",
+                "collection_failed",
+                message,
+                level="warning",
+                collector=name,
+                reason=reason,
+                indicators=indicators,
+            )
+        failing = {f"source:{name}:{reason}" for reason, _, _ in failures}
+        for each in self._told.jobs(f"source:{name}:") - failing:
+            self._told.right(each, "collection_recovered", collector=name, reason=each.rpartition(":")[2])
 
     def give_up(self, run: CollectorRun) -> bool:
         """Have a run that hangs count as failed; returns False where that could not be stored."""
@@ -125,7 +152,7 @@ class Work:
             self._told.wrong("prune", "prune_failed", str(error))
         else:
             self._told.right("prune", "prune_works_again")
-            log.info("pruned", rows=deleted)
+            (log.info if deleted else log.debug)("pruned", rows=deleted)
 
     def failed(self, job: str, error: BaseException) -> None:
         """Tell and count a job that ended in an error that nobody expected; ``job`` is its id in the scheduler."""

@@ -28,7 +28,14 @@ _LEAVE_WITHIN_SECONDS = 2.0
 def run(config_path: Path) -> None:
     """Run the daemon until SIGTERM or Ctrl-C; SIGHUP reads the files again."""
     logs.configure()
-    leave(run_daemon(config_path, on_ready=lambda url: click.echo(f"slo_guard is ready: {url}", err=True)))
+    logs.take_over_stray_output()
+    leave(run_daemon(config_path, on_ready=_say_ready))
+
+
+def _say_ready(url: str) -> None:
+    """Tell a person where the page is; a program reads it in the event ``started``."""
+    if not logs.in_json():
+        click.echo(f"slo_guard is ready: {url}", err=True)
 
 
 def leave(code: int) -> None:

@@ -152,6 +152,8 @@ def test_a_store_that_is_full_is_told_once_a_job_and_once_when_it_is_over():
             "prune_works_again",
             "pruned",
             "pruned",
+            "collected",
+            "collected",
         ]
     )
 
