@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 LOCKS  := deploy/requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench peers lock clean
+.PHONY: help run test lint bench dashboard peers lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/run.stamp ## set up and start the demo: the daemon on a simulated Mission Control
 	$(BIN)/slo-guard demo
@@ -24,6 +24,9 @@ lint: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter
 
 bench: $(VENV)/dev.stamp peers ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
+
+dashboard: $(VENV)/dev.stamp ## build Grafana's dashboards from the shipped rules
+	$(BIN)/python -m deploy.grafana
 
 peers: ## install the real peers (prometheus, promtool, alertmanager, postgres) where this user may
 	@deploy/install-peers

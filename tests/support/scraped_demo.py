@@ -1,12 +1,12 @@
 """The demo's own daemon, scraped by a real Prometheus: what dashboards and alerting rules are asked of.
 
-Tests that use it share one of them a worker: mark them with :data:`SCRAPED_DEMO`, and import :func:`scraped_demo`.
+Tests below tests/deploy that name ``scraped_demo`` share one of them: mark them with :data:`SCRAPED_DEMO`.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,10 @@ SCRAPED_DEMO = (
 JOB = "slo_guard"
 """The scrape job's name, as deploy's prometheus.yml has it."""
 
+_ALREADY_SECONDS = 264.0
+"""How long the demo's story has been going on when the daemon starts: late enough for tenants to be live, and a few
+seconds before packets come in, whose source tells no past. By then every KPI of every lane has a value."""
+
 _SCRAPES = 8
 """How often everything was scraped before anything is asked: rate() needs two samples in whatever window it has."""
 
@@ -46,7 +50,7 @@ def scraped_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScrapedDe
     """Run the demo with its faults as its user does, and go on once every KPI was judged and scraped a few times."""
     folder, port = tmp_path_factory.mktemp("scraped-demo"), free_port()
     with (
-        DemoRoom(lambda _: None, lambda: to_unix(utcnow()), port=port) as room,
+        DemoRoom(lambda _: None, _clock_of_a_room_that_opened_before(), port=port) as room,
         Daemon(room.config_path) as daemon,
         running_prometheus(folder, {JOB: f"127.0.0.1:{port}"}) as prometheus,
     ):
@@ -54,4 +58,18 @@ def scraped_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScrapedDe
         kpis = len(load_files(room.config_path).plan.kpis) - 1  # the one that is built in has no series
         judged = f'count(count_over_time(slo_guard_kpi_verdict{{verdict="met"}}[1h]) >= {_SCRAPES})'
         eventually(lambda: prometheus.query(judged)[0][1] == kpis, 60, what=f"all {kpis} KPIs were scraped", every=0.25)
+        valued = "count(count by (kpi) (last_over_time(slo_guard_kpi_value[1h])))"
+        eventually(lambda: prometheus.query(valued)[0][1] == kpis, 60, what=f"all {kpis} KPIs had a value", every=0.25)
         yield ScrapedDemo(prometheus, daemon.url, room.folder)
+
+
+def _clock_of_a_room_that_opened_before() -> Callable[[], float]:
+    """Return a clock that is behind when the room opens, where its story begins, and right ever after."""
+    opened = False
+
+    def clock() -> float:
+        nonlocal opened
+        behind, opened = (0.0 if opened else _ALREADY_SECONDS), True
+        return to_unix(utcnow()) - behind
+
+    return clock

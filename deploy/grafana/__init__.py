@@ -1,0 +1,1 @@
+"""Grafana's dashboards, built in code: ``python -m deploy.grafana`` writes the JSON that is committed beside it."""
