@@ -20,7 +20,7 @@ from slo_guard.domain.alerts import Transition
 from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import DeliveryRecord
-from slo_guard.domain.ports import Store
+from slo_guard.domain.ports import SilenceStore, Store
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import SloGuardError, StoreError
 from slo_guard.evaluate import EvaluationState
@@ -110,6 +110,7 @@ class Daemon:
                 self.reload,
                 explain=self.explain,
                 deliveries=self.deliveries,
+                silencing=self._silencing,
                 transitions=self.transitions,
                 annotate=annotations_of,
                 clock=self._now,
@@ -190,6 +191,12 @@ class Daemon:
     def transitions(self, sprint: str, kpi: str, limit: int) -> tuple[Transition, ...]:
         """Return the last ``limit`` transitions of a KPI's alerts, the newest last. Raises ``StoreError``."""
         return self._open_store().kpi_transitions(sprint, kpi, until=self._now(), limit=limit)
+
+    def _silencing(self) -> SilenceStore:
+        """Return where silences and acknowledgements are kept. Raises ``StoreError`` while there is no store."""
+        if self._store is None:
+            raise StoreError("still starting, or stopping; ask again in a moment")
+        return self._store
 
     def stop(self) -> None:
         """Stop within seconds; what was under way is done again after the next start. Idempotent."""

@@ -60,7 +60,10 @@ def matcher_of(label: str, notation: str) -> Matcher:
 def new_silence(
     matchers: Iterable[Matcher], *, starts_at: float, ends_at: float, by: str, why: str, now: float
 ) -> NewSilence:
-    """Return a silence that may be taken at ``now``. Raises ``SilenceError`` with what to write instead."""
+    """Return a silence that may be taken at ``now``, when it begins at the earliest.
+
+    Raises ``SilenceError`` with what to write instead.
+    """
     found = tuple(dict.fromkeys(matchers))
     if not 1 <= len(found) <= MAX_MATCHERS:
         raise SilenceError(f"write between 1 and {MAX_MATCHERS} matchers, such as kpi=NAME")
@@ -72,7 +75,7 @@ def new_silence(
     _check_end("the silence", ends_at, now)
     return NewSilence(
         matchers=found,
-        starts_at=starts_at,
+        starts_at=max(starts_at, now),
         ends_at=ends_at,
         by=_words(by, MAX_BY, "who silences it"),
         why=_words(why, MAX_WHY, "why it is silenced"),

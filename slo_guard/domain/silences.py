@@ -56,6 +56,10 @@ class NewSilence:
     by: str
     why: str
 
+    def silences(self, labels: Mapping[str, str]) -> bool:
+        """Whether an alert with these ``labels`` (see :func:`alert_labels`) meets all matchers, at whatever time."""
+        return all(matcher.matches(labels) for matcher in self.matchers)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence(NewSilence):
@@ -81,10 +85,6 @@ class Silence(NewSilence):
     def state(self, now: float) -> str:
         """Return ``pending``, ``active`` or ``expired``."""
         return "expired" if self.is_over(now) else "active" if self.is_active(now) else "pending"
-
-    def silences(self, labels: Mapping[str, str]) -> bool:
-        """Whether an alert with these ``labels`` (see :func:`alert_labels`) meets all matchers, at whatever time."""
-        return all(matcher.matches(labels) for matcher in self.matchers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +115,10 @@ class Acknowledgement(NewAcknowledgement):
     def is_over(self, now: float) -> bool:
         """Whether it has ended."""
         return now >= self.over_at
+
+    def state(self, now: float) -> str:
+        """Return ``active`` or ``ended``."""
+        return "ended" if self.is_over(now) else "active"
 
     def covers(self, key: AlertKey, fired_at: float | None) -> bool:
         """Whether it speaks of the alert ``key`` that fired at ``fired_at``, at whatever time.

@@ -138,8 +138,19 @@ class KpisAnswer(BaseModel):
     kpis: list[KpiAnswer]
 
 
+class AcknowledgedAnswer(BaseModel):
+    """Who knows of an alert, until when no reminders of it are sent, and why."""
+
+    by: str
+    until: str
+    why: str
+
+
 class AlertAnswer(BaseModel):
-    """One alert that is pending or firing; ``since`` is when its condition began."""
+    """One alert that is pending or firing; ``since`` is when its condition began.
+
+    ``silenced_by``: the number of the silence that keeps its messages back; it is in its state all the same.
+    """
 
     sprint: str
     kpi: str
@@ -160,6 +171,8 @@ class AlertAnswer(BaseModel):
     reason: str
     reason_text: str
     runbook_url: str | None
+    silenced_by: int | None
+    acknowledged: AcknowledgedAnswer | None
 
 
 class AlertsAnswer(BaseModel):
@@ -227,7 +240,10 @@ def alerts_answer(snapshot: Snapshot, limit: int) -> dict[str, Any]:
         "at": iso(snapshot.at),
         "total": len(snapshot.alerts),
         "truncated": len(shown) < len(snapshot.alerts),
-        "alerts": [_alert_answer(alert, kpis.get((alert.key.sprint, alert.key.kpi))) for alert in shown],
+        "alerts": [
+            _alert_answer(alert, kpis.get((alert.key.sprint, alert.key.kpi))) | _said_of(alert, snapshot)
+            for alert in shown
+        ],
     }
 
 
@@ -309,4 +325,12 @@ def _alert_answer(alert: Alert, kpi: KPI | None) -> dict[str, Any]:
         "reason": alert.reason.value,
         "reason_text": alert.reason.sentence,
         "runbook_url": kpi.runbook_url if kpi else None,
+    }
+
+
+def _said_of(alert: Alert, snapshot: Snapshot) -> dict[str, Any]:
+    silence, known = snapshot.silence_of(alert), snapshot.acknowledgement_of(alert)
+    return {
+        "silenced_by": None if silence is None else silence.id,
+        "acknowledged": None if known is None else {"by": known.by, "until": iso(known.until), "why": known.why},
     }

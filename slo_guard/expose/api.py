@@ -11,6 +11,7 @@ from slo_guard import __version__
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.domain.explanations import Unexplained
 from slo_guard.expose.access import AccessControl, AccessGate
+from slo_guard.expose.acknowledgement_api import acknowledgement_router
 from slo_guard.expose.answers import ProblemAnswer
 from slo_guard.expose.deliveries_api import deliveries_router
 from slo_guard.expose.evidence_api import evidence_router
@@ -23,6 +24,8 @@ from slo_guard.expose.prometheus_answers import Annotate
 from slo_guard.expose.prometheus_api import prometheus_router
 from slo_guard.expose.routing import Deliveries, Explain, Transitions, explained_kpi
 from slo_guard.expose.rules_api import rules_router
+from slo_guard.expose.silence_api import silence_router
+from slo_guard.expose.silence_routing import NobodySays, Silencing
 from slo_guard.expose.snapshot import ReloadOutcome, SnapshotHolder
 from slo_guard.expose.sources_api import sources_router
 from slo_guard.expose.sprint_api import sprint_router
@@ -36,6 +39,7 @@ def create_app(
     *,
     explain: Explain = lambda _sprint, _kpi: Unexplained("this server keeps nothing to explain it by"),
     deliveries: Deliveries = lambda **_: (),
+    silencing: Silencing = NobodySays,
     transitions: Transitions = lambda _sprint, _kpi, _limit: (),
     annotate: Annotate = lambda _alert, _kpi: {},
     clock: Callable[[], float] = lambda: to_unix(utcnow()),
@@ -67,6 +71,8 @@ def create_app(
     app.include_router(sources_router(holder))
     app.include_router(deliveries_router(deliveries))
     app.include_router(prometheus_router(holder, annotate))
+    app.include_router(silence_router(holder, silencing, clock))
+    app.include_router(acknowledgement_router(holder, silencing, clock))
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def web_page() -> HTMLResponse:
