@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import tracemalloc
+from dataclasses import replace
 
-from slo_guard.notify.annotations import MAX_RENDERED_CHARACTERS, AnnotationFacts, render_annotations
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slo_guard import annotation_templates
+from slo_guard.annotation_templates import MAX_RENDERED_CHARACTERS
+from slo_guard.notify.annotations import AnnotationFacts, render_annotations
+from slo_guard.rulebook.annotations import template_faults
 from tests.support.notices import labelled
 
 FACTS = AnnotationFacts(
@@ -74,6 +82,18 @@ def test_a_template_that_fails_is_shown_as_written_with_a_note(template: str, no
         "{{ ''|attr('__class__') }}",
         "{{ 'xxxxxxxxxx'" + "|replace('x','xxxxxxxxxx')" * 60 + " }}",
         "{{ value }}" * 1000,
+        "{{ 'x'.center(1000000000) }}",
+        "{{ '{:>999999999}'.format(1) }}",
+        "{{ labels | indent(1000000000) }}",
+        "{{ [value] * 1000000000 }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% set x = 'x' * 10 %}{% filter upper %}{{ x }}{% endfilter %}",
+        "{{ range(1000000000) | list }}",
+        "{{ 9 ** 999999999 }}",
+        "{{ " + " ~ ".join(["title"] * 500) + " }}",
+        "{{ " + "not " * 900 + "value }}",
+        "{{ value" + "|d" * 1500 + " }}",
+        "{{ title | replace('', '" + "y" * 3900 + "') }}",
         "x" * 100_000,
         "{" * 100_000,
     ],
@@ -81,3 +101,96 @@ def test_a_template_that_fails_is_shown_as_written_with_a_note(template: str, no
 def test_no_template_reaches_out_or_blows_up(template: str) -> None:
     """Who may write a rule may not read the daemon's memory or use it up."""
     assert len(rendered(template)) <= MAX_RENDERED_CHARACTERS
+
+
+def test_facts_of_any_length_take_little_memory():
+    """A label's value comes from a source that nobody here controls."""
+    huge = replace(FACTS, title="y" * 1_000_000, labels=labelled(system="z" * 1_000_000))
+    template = "{{ " + "~".join(["title"] * 300 + ["labels.system"] * 100) + " }}{{ labels }}"
+    tracemalloc.start()
+
+    text = render_annotations({"a": template, "b": "{{ labels }}" * 300}, huge)["a"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert len(text) == MAX_RENDERED_CHARACTERS
+    assert peak < 10_000_000
+
+
+def test_a_template_that_is_refused_is_looked_at_once(monkeypatch):
+    """Ten thousand alerts of one rule are one look, or a cycle waits for minutes."""
+    parse, looked = annotation_templates.parsed, []
+    monkeypatch.setattr(annotation_templates, "parsed", lambda template: looked.append(1) or parse(template))
+
+    notes = {rendered("{{ looked_at_once + 1 }}") for _ in range(3)}
+
+    assert looked == [1]
+    assert "add is not allowed" in notes.pop()
+
+
+_PIECES = st.sampled_from(
+    [
+        *(
+            "{{",
+            "}}",
+            "{%",
+            "%}",
+            "{#",
+            "#}",
+            " if ",
+            " else ",
+            " endif ",
+            " for ",
+            " in ",
+            " set ",
+            " macro ",
+            " ",
+            "|",
+        ),
+        *(
+            "labels",
+            "value",
+            "title",
+            ".",
+            "[",
+            "]",
+            "(",
+            ")",
+            "'",
+            "~",
+            "+",
+            "*",
+            "%",
+            "**",
+            ",",
+            "not ",
+            " is ",
+            "defined",
+        ),
+        *(
+            "replace",
+            "truncate",
+            "default",
+            "trim",
+            "upper",
+            "center",
+            "format",
+            "range",
+            "1000000000",
+            "__class__",
+            "x",
+        ),
+    ]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(_PIECES, max_size=40).map("".join))
+def test_whatever_stands_in_a_template_ends_in_a_short_text(template):
+    """And what the check lets pass does not fail at night."""
+    faults = list(template_faults(template, ["system", "items"]))
+
+    text = rendered(template)
+
+    assert len(text) <= MAX_RENDERED_CHARACTERS
+    assert faults or "(not rendered: " not in text

@@ -53,6 +53,15 @@ def test_a_template_that_passes_the_check_renders(template):
         "{{ 1 + 1 }}",
         "{{ value is nosuchtest }}",
         "{" * 100 + "}" * 100,
+        "{{ value | truncate('x') }}",
+        "{{ value.format }}",
+        "{{ value[0] }}",
+        "{{ value | truncate(*labels) }}",
+        "{{ labels" + ".system" * 500 + " }}",
+        "{{ value" + "|d" * 1500 + " }}",
+        "{{ " + "not " * 900 + "value }}",
+        "{{ " + "(" * 500 + "value" + ")" * 500 + " }}",
+        "{% if value %}" * 60 + "x" + "{% endif %}" * 60,
     ],
 )
 def test_a_template_that_would_not_render_does_not_pass(template):
