@@ -38,7 +38,7 @@ from slo_guard.restoring import rebuilt_state, state_to_start_with
 from slo_guard.scheduler import Scheduler
 from slo_guard.source_board import SourceBoard
 from slo_guard.store import open_store
-from slo_guard.vitals import Vitals
+from slo_guard.vitals import Part, Vitals
 from slo_guard.watch import ClockWatch, Watchdog
 from slo_guard.work import Work
 
@@ -89,6 +89,10 @@ class Daemon:
     def url(self) -> str:
         """Where the page is served; known once started."""
         return self._server.url if self._server else ""
+
+    def evaluates(self, within_seconds: float) -> bool:
+        """Whether an evaluation has ended within these seconds, or three of its intervals if that is longer."""
+        return not self._vitals.stands_still(Part.EVALUATION, within_seconds)
 
     def start(self) -> None:
         """Read the files, open the store, take up where it stands and begin.

@@ -77,6 +77,12 @@ class Vitals:
         with self._lock:
             self._waiting = {name: now - age for name, age in ages.items() if (Part.DELIVERY, name) in self._bounds}
 
+    def stands_still(self, part: Part, after: float) -> bool:
+        """Whether ``part`` has been silent for ``after`` seconds (or as long as it may be), the start being a sign."""
+        with self._lock:
+            bound, sign = self._bounds.get((part, None)), self._signs.get((part, None))
+            return bound is not None and sign is not None and self._stopwatch() - sign > max(after, bound)
+
     def stalls(self, stalled_after: float, undelivered_after: float) -> tuple[Stall, ...]:
         """Return what has shown no sign of life for ``stalled_after`` seconds (or as long as it may take), or none yet.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -112,6 +113,10 @@ def test_the_config_of_the_deployment_is_checked_and_run_from_it(installed: Inst
     )
     (tmp_path / "data").mkdir()
     log = tmp_path / "log"
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(60)
+    supervised = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
 
     checked = subprocess.run(
         installed.command("check", "--config", str(config)),
@@ -126,7 +131,7 @@ def test_the_config_of_the_deployment_is_checked_and_run_from_it(installed: Inst
         process = subprocess.Popen(
             installed.command("run", "--config", str(config)),
             cwd=tmp_path / "data",
-            env=installed.env,
+            env={**installed.env, **supervised},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -134,10 +139,13 @@ def test_the_config_of_the_deployment_is_checked_and_run_from_it(installed: Inst
     try:
         url = eventually(lambda: re.findall(r"slo_guard is ready: (\S+)", log.read_text())[0], 60, what=log.read_text())
         listed = requests.get(f"{url}/-/healthy", timeout=5)
+        heard = [manager.recv(100), manager.recv(100), manager.recv(100)]
     finally:
         process.terminate()
         code = process.wait(20)
+        manager.close()
 
+    assert heard == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"], "what the systemd unit waits for"
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert listed.ok
     assert code == 0, log.read_text()

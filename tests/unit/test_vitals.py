@@ -107,3 +107,19 @@ def test_a_reload_neither_forgets_nor_invents_silence():
 
     assert "evaluation_stalled for 121s" in stalls
     assert not any("new" in each for each in stalls)
+
+
+def test_a_part_stands_still_when_it_has_been_silent_for_as_long_as_it_may():
+    """The service manager starts anew what stands still; a start that is under way, and a long interval, must not count."""
+    ward = Ward()
+
+    at_the_start = ward.vitals.stands_still(Part.EVALUATION, 60.0)
+    ward.now += 89.0
+    within_three_intervals = ward.vitals.stands_still(Part.EVALUATION, 60.0)
+    ward.now += 2.0
+    beyond = ward.vitals.stands_still(Part.EVALUATION, 60.0)
+    ward.vitals.alive(Part.EVALUATION)
+
+    assert (at_the_start, within_three_intervals, beyond) == (False, False, True)
+    assert not ward.vitals.stands_still(Part.EVALUATION, 60.0)
+    assert not Vitals(lambda: ward.now).stands_still(Part.EVALUATION, 60.0), "nothing is expected before the start"
