@@ -11,7 +11,6 @@ from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.silence_requests import new_acknowledgement
 from slo_guard.domain.silences import NewAcknowledgement
 from slo_guard.errors import SilenceError
-from slo_guard.expose.answers import ProblemAnswer
 from slo_guard.expose.routing import chosen_kpi, current_of, json_answer
 from slo_guard.expose.silence_answers import (
     AcknowledgementAnswer,
@@ -22,6 +21,8 @@ from slo_guard.expose.silence_answers import (
 from slo_guard.expose.silence_routing import LOCATED, All, Number, Silencing, created, end_of, refuse, unknown
 from slo_guard.expose.snapshot import SnapshotHolder
 from slo_guard.silence_checks import series_meant
+
+_UNKNOWN = {"description": "No such KPI is guarded."}
 
 
 def acknowledgement_router(holder: SnapshotHolder, silencing: Silencing, clock: Callable[[], float]) -> APIRouter:
@@ -39,7 +40,7 @@ def acknowledgement_router(holder: SnapshotHolder, silencing: Silencing, clock: 
         "/acknowledgements",
         status_code=201,
         response_model=AcknowledgementAnswer,
-        responses={201: {"headers": LOCATED}, 422: {"model": ProblemAnswer}},
+        responses={201: {"headers": LOCATED}, 404: _UNKNOWN, 409: {"description": "It does not fire."}},
     )
     def acknowledge(asked: AcknowledgementRequest) -> Response:
         """Stop the reminders of what fires now of a KPI, until an instant; 404: no such KPI, 409: it does not fire."""

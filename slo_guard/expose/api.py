@@ -12,11 +12,12 @@ from slo_guard.clock import to_unix, utcnow
 from slo_guard.domain.explanations import Unexplained
 from slo_guard.expose.access import AccessControl, AccessGate
 from slo_guard.expose.acknowledgement_api import acknowledgement_router
-from slo_guard.expose.answers import ProblemAnswer
 from slo_guard.expose.deliveries_api import deliveries_router
+from slo_guard.expose.docs_page import docs_router
 from slo_guard.expose.evidence_api import evidence_router
 from slo_guard.expose.http_guard import SecurityHeaders, answer_errors_as_problems
 from slo_guard.expose.kpis_api import kpis_router
+from slo_guard.expose.openapi import document
 from slo_guard.expose.operations_api import operations_router
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.page import Page
@@ -57,11 +58,12 @@ def create_app(
         title="slo_guard",
         version=__version__,
         openapi_url="/api/v1/openapi.json",
-        # The interactive pages load scripts from elsewhere, which the security headers forbid.
+        # The framework's own pages load scripts from elsewhere, which the security headers forbid.
         docs_url=None,
         redoc_url=None,
-        responses={"4XX": {"model": ProblemAnswer}, "5XX": {"model": ProblemAnswer}},
+        generate_unique_id_function=lambda route: route.name,
     )
+    document(app)
     app.include_router(operations_router(holder, own, reload))
     app.include_router(kpis_router(holder, explain))
     app.include_router(trail_router(holder, transitions))
@@ -73,6 +75,7 @@ def create_app(
     app.include_router(prometheus_router(holder, annotate))
     app.include_router(silence_router(holder, silencing, clock))
     app.include_router(acknowledgement_router(holder, silencing, clock))
+    app.include_router(docs_router())
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def web_page() -> HTMLResponse:

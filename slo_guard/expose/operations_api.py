@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -15,14 +16,18 @@ from slo_guard.expose.snapshot import ReloadOutcome, SnapshotHolder
 
 _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 _CHUNK_BYTES = 1 << 20
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_REFUSED: dict[int | str, dict[str, Any]] = {400: {"description": "All errors of the files.", "content": _TEXT}}
 
 
 def operations_router(holder: SnapshotHolder, own: OwnMetrics, reload: Callable[[], ReloadOutcome]) -> APIRouter:
     """Return the routes; ``reload`` may block."""
-    router = APIRouter()
+    router = APIRouter(tags=["operations"])
 
-    @router.api_route("/metrics", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.head("/metrics", include_in_schema=False)
+    @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:
+        """Return the metrics of the KPIs and of slo_guard itself, for Prometheus to scrape."""
         tail = own.render()
         packed = holder.gzip_page() if _takes_gzip(request.headers.get("accept-encoding", "")) else None
         headers = {"vary": "accept-encoding"}
@@ -46,8 +51,8 @@ def operations_router(holder: SnapshotHolder, own: OwnMetrics, reload: Callable[
             raise not_ready()
         return "slo_guard is ready\n"
 
-    @router.put("/-/reload", response_class=PlainTextResponse, operation_id="reload_files_by_put")
-    @router.post("/-/reload", response_class=PlainTextResponse)
+    @router.put("/-/reload", operation_id="reload_files_by_put", response_class=PlainTextResponse, responses=_REFUSED)
+    @router.post("/-/reload", response_class=PlainTextResponse, responses=_REFUSED)
     def reload_files() -> Response:
         """Read the config and rule files again; 400 with all findings, and what runs kept, when they are bad."""
         outcome = reload()

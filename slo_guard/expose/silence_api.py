@@ -11,7 +11,6 @@ from slo_guard.clock import iso, to_unix
 from slo_guard.domain.silence_requests import new_silence, parse_matcher
 from slo_guard.domain.silences import NewSilence
 from slo_guard.errors import SilenceError
-from slo_guard.expose.answers import ProblemAnswer
 from slo_guard.expose.routing import json_answer
 from slo_guard.expose.silence_answers import (
     AddedSilenceAnswer,
@@ -43,7 +42,7 @@ def silence_router(holder: SnapshotHolder, silencing: Silencing, clock: Callable
         "/silences",
         status_code=201,
         response_model=AddedSilenceAnswer,
-        responses={201: {"headers": LOCATED}, 422: {"model": ProblemAnswer}},
+        responses={201: {"headers": LOCATED}},
     )
     def add_silence(asked: SilenceRequest) -> Response:
         """Keep the messages of matching alerts back for a while; the next evaluation honours it."""

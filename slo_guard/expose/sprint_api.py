@@ -15,7 +15,7 @@ def sprint_router(holder: SnapshotHolder) -> APIRouter:
     """Return the route over ``holder``."""
     router = APIRouter(prefix="/api/v1", tags=["sprint"])
 
-    @router.get("/sprint", response_model=SprintsAnswer)
+    @router.get("/sprint", response_model=SprintsAnswer, responses={404: {"description": "It is not loaded."}})
     def sprint(
         sprint: InSprint = None,
         state: Annotated[SprintState | None, Query(description="Only sprints in this state.")] = None,

@@ -72,7 +72,7 @@ def api() -> Iterator[Asking]:
 
 @pytest.fixture(scope="module")
 def refusing() -> Iterator[Asking]:
-    """A server for what is refused: nothing is left in its store, so that tests may share it."""
+    """Serve what is refused: nothing is left in its store, so that tests may share it."""
     store = FakeStore()
     with serving(picture(), silencing=lambda: store) as base:
         yield Asking(base, store)
