@@ -25,6 +25,7 @@ _COMMANDS = MappingProxyType(
         "send-test": ("slo_guard.cli.send_test", "send_test"),
         "deliveries": ("slo_guard.cli.deliveries", "deliveries"),
         "test": ("slo_guard.cli.test", "test"),
+        "store": ("slo_guard.cli.store", "store"),
         "schema": ("slo_guard.cli.schema", "schema"),
         "sign": ("slo_guard.cli.sign", "sign"),
         "sprint": ("slo_guard.cli.sprint", "sprint"),

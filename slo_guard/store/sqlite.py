@@ -48,11 +48,16 @@ def sqlite_engine(path: Path) -> Engine:
 
 def cause_of(error: DBAPIError) -> str:
     """Return why SQLite refused, in words."""
-    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    return words_for(error.orig)
+
+
+def words_for(error: BaseException | None) -> str:
+    """Return why SQLite's own ``error`` was raised, in words."""
+    name = getattr(error, "sqlite_errorname", None) or ""
     for prefix, words in _CAUSES.items():
         if name.startswith(prefix):
             return words
-    return f"{error.orig}" + (f" ({name})" if name else "")
+    return f"{error}" + (f" ({name})" if name else "")
 
 
 def used_bytes(connection: Connection) -> int:
