@@ -21,7 +21,11 @@ class SourceBoard:
         """Show these collectors with their indicators and kinds, keeping what is known of them, and no others."""
         with self._lock:
             self._status = {
-                name: SourceStatus(name, indicators, *_known(self._status.get(name)), (kinds or {}).get(name, ""))
+                name: replace(
+                    self._status.get(name) or SourceStatus(name),
+                    indicators=indicators,
+                    kind=(kinds or {}).get(name, ""),
+                )
                 for name, indicators in collectors.items()
             }
 
@@ -32,12 +36,14 @@ class SourceBoard:
             before = self._status.get(collection.collector)
             if before is None:
                 return
-            success, error = before.last_success_at, before.last_error
+            rejected, example = rejected_samples(collection)
+            after = replace(before, rejected=rejected, rejected_example=example)
             if failures:
-                error = SourceError(failures[0].reason, failures[0].message, at)
+                error, since = SourceError(failures[0].reason, failures[0].message, at), before.failing_since
+                after = replace(after, last_error=error, failing_since=at if since is None else since)
             else:
-                success = at
-            self._status[before.collector] = replace(before, last_success_at=success, last_error=error)
+                after = replace(after, last_success_at=at, failing_since=None)
+            self._status[before.collector] = after
 
     def statuses(self) -> tuple[SourceStatus, ...]:
         """Return what is known, by name."""
@@ -59,7 +65,3 @@ def failures_of(collection: Collection) -> list[tuple[str, str, int]]:
             key = (item.reason, item.message)
             struck[key] = struck.get(key, 0) + len(item.indicators)
     return [(reason, message, indicators) for (reason, message), indicators in struck.items()]
-
-
-def _known(status: SourceStatus | None) -> tuple[float | None, SourceError | None]:
-    return (None, None) if status is None else (status.last_success_at, status.last_error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
 
 from slo_guard import __version__
 from slo_guard.clock import to_unix, utcnow
@@ -20,10 +19,10 @@ from slo_guard.expose.kpis_api import kpis_router
 from slo_guard.expose.openapi import document
 from slo_guard.expose.operations_api import operations_router
 from slo_guard.expose.own_metrics import OwnMetrics
-from slo_guard.expose.page import Page
+from slo_guard.expose.pages.routes import PageRoutes, Stored
 from slo_guard.expose.prometheus_answers import Annotate
 from slo_guard.expose.prometheus_api import prometheus_router
-from slo_guard.expose.routing import Deliveries, Explain, Transitions, explained_kpi
+from slo_guard.expose.routing import Deliveries, Explain, Transitions
 from slo_guard.expose.rules_api import rules_router
 from slo_guard.expose.silence_api import silence_router
 from slo_guard.expose.silence_routing import NobodySays, Silencing
@@ -53,7 +52,6 @@ def create_app(
     of an alert.
     ``gate`` says who may read and write; without one anybody reads, and only programs on this machine write.
     """
-    page = Page.load()
     app = FastAPI(
         title="slo_guard",
         version=__version__,
@@ -76,16 +74,9 @@ def create_app(
     app.include_router(silence_router(holder, silencing, clock))
     app.include_router(acknowledgement_router(holder, silencing, clock))
     app.include_router(docs_router())
-
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    def web_page() -> HTMLResponse:
-        return HTMLResponse(page.render(holder.current, clock()))
-
-    @app.api_route("/kpis/{kpi}", methods=["GET", "HEAD"], include_in_schema=False)
-    def kpi_page(kpi: str, sprint: str | None = None) -> HTMLResponse:
-        return HTMLResponse(page.render_kpi(explained_kpi(holder, explain, kpi, sprint), clock()))
-
-    answer_errors_as_problems(app)
+    pages = PageRoutes(holder, clock, Stored(explain, deliveries, transitions))
+    app.include_router(pages.router())
+    answer_errors_as_problems(app, pages.error)
     app.add_middleware(AccessControl, gate=gate or AccessGate())
-    app.add_middleware(SecurityHeaders, style_hash=page.style_hash)
+    app.add_middleware(SecurityHeaders)
     return app

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -23,14 +24,18 @@ _ERROR_TYPES = {400: "bad_data", 404: "not_found", 500: "internal", 503: "unavai
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
+ErrorPage: TypeAlias = Callable[[Request, int, str], Response | None]
+
+
 class SecurityHeaders:
     """ASGI middleware that adds headers to every answer, keeping those that the answer has."""
 
-    def __init__(self, app: ASGIApp, style_hash: str) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # Pages have nothing inline: their style and script come from /static, and refresh by asking for themselves.
         policy = (
-            f"default-src 'none'; style-src '{style_hash}'; img-src data:; base-uri 'none'; "
-            "form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         self._headers = [
             (b"content-security-policy", policy.encode()),
@@ -72,15 +77,16 @@ def prometheus_error(status: int, detail: str) -> Response:
     return Response(orjson.dumps(body), status_code=status, media_type="application/json")
 
 
-def answer_errors_as_problems(app: FastAPI) -> None:
+def answer_errors_as_problems(app: FastAPI, page: ErrorPage = lambda _request, _status, _detail: None) -> None:
     """Have ``app`` answer every error as problem JSON with a detail for people, never with a traceback.
 
-    Below ``/prometheus/`` errors have Prometheus's shape.
+    Below ``/prometheus/`` errors have Prometheus's shape; ``page`` may answer one instead, where a person looks.
     """
 
     async def from_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        answer = _answer(request, error.status_code, str(error.detail))
+        status, detail = error.status_code, str(error.detail)
+        answer = page(request, status, detail) or _answer(request, status, detail)
         answer.headers.update(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             answer.headers["allow"] = ", ".join(_methods(app, request))

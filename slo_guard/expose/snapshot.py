@@ -31,7 +31,8 @@ class SourceError:
 class SourceStatus:
     """What is known of one collector; None where there was none yet. Instants are Unix seconds (UTC).
 
-    ``kind``: its type in the config, such as ``prometheus``.
+    ``kind``: its type in the config, such as ``prometheus``; ``failing_since``: its first failure after the last
+    success; ``rejected``: how many samples its last collection brought that were not usable, and one of them in words.
     """
 
     collector: str
@@ -39,6 +40,9 @@ class SourceStatus:
     last_success_at: float | None = None
     last_error: SourceError | None = None
     kind: str = ""
+    failing_since: float | None = None
+    rejected: int = 0
+    rejected_example: str | None = None
 
     @property
     def failing(self) -> bool:

@@ -145,7 +145,7 @@ def _live(daemon: Daemon, sources: MissionSources, hook: WebhookStandIn) -> Nigh
     twice = {name: daemon.series(name) for name in TWICE}
     up = {name: daemon.metric("slo_guard_collector_up", collector=name) for name in (*BROKEN, *TWICE)}
     rejected = {name: daemon.metric("slo_guard_samples_rejected_total", collector=name) for name in (*BROKEN, *TWICE)}
-    web_page = daemon.get("/").text
+    web_page = daemon.get("/sources").text
 
     for name in BROKEN:
         sources.mend_door(name)

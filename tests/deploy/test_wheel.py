@@ -96,7 +96,7 @@ def test_the_demo_runs_from_it_without_the_repository(installed: Installed, tmp_
         code = process.wait(20)
 
     assert "GA end-to-end p95" in page
-    assert "<style" in page
+    assert "/static/page.css" in page
     assert "GA end-to-end p95" in kpi
     assert code == 0
     assert installed.files == before, "nothing is written beside the code: it may be read-only"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from dataclasses import replace
 
@@ -16,8 +14,10 @@ from slo_guard.domain.kpi import Place, Severity
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.rule_changes import RuleChange
 from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Seal, Targets, Verdict
-from slo_guard.expose.page import Page
-from slo_guard.expose.page_view import page_view, web_link
+from slo_guard.expose.pages.board import Drawn, board_view
+from slo_guard.expose.pages.rendering import Pages
+from slo_guard.expose.pages.sources import sources_view
+from slo_guard.expose.pages.wording import web_link
 from slo_guard.expose.snapshot import ReloadOutcome, SourceError, SourceStatus
 from tests.support.builders import SPRINT_END, SPRINT_START, a_kpi, a_plan, a_sprint, an_objective, labels
 from tests.support.pictures import NAN, NOW, a_restatement, a_snapshot, an_alert, verdict_frame
@@ -37,9 +37,13 @@ P95 = a_kpi(
 
 def text_of(snapshot, now=NOW):
     """Return the page's words without its mark-up."""
-    html = Page.load().render(snapshot, now)
-    body = html[html.index("<body>") :]
+    html = Pages.load().board(snapshot, now)
+    body = html[html.index("<body") :]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def board_of(snapshot, now):
+    return board_view(snapshot, now, Drawn())
 
 
 def breached():
@@ -65,11 +69,9 @@ def test_it_says_what_is_wrong_by_how_much_since_when_and_why():
         "GA end-to-end p95",
         "1.31s",
         "at most 1.16",
-        "the value does not meet the objective",
-        "13:47:30",
-        "12m 30s",
+        "the value does not meet the objective: 150ms above",
+        "12 min",
         "SRE Lead",
-        "rules/ga-ops.yaml:8",
         "no value",
         "the source cannot be collected: connect_failed",
         "1 missed, 1 no data",
@@ -79,9 +81,9 @@ def test_it_says_what_is_wrong_by_how_much_since_when_and_why():
 
 def test_times_stand_in_the_sprints_zone_with_utc_behind_them():
     """The team reads its own clock; logs are compared in UTC."""
-    html = Page.load().render(breached(), NOW)
+    html = Pages.load().board(breached(), NOW)
 
-    assert '<time datetime="2026-07-08T19:47:30Z" title="2026-07-08T19:47:30Z">13:47:30</time>' in html
+    assert 'title="since 13:47:30 (2026-07-08T19:47:30Z)">12 min</time>' in html
 
 
 def test_what_comes_from_outside_is_escaped():
@@ -96,9 +98,9 @@ def test_what_comes_from_outside_is_escaped():
         reload=ReloadOutcome(False, evil),
     )
 
-    html = Page.load().render(shown, NOW)
+    html = Pages.load().board(shown, NOW)
 
-    assert "<script" not in html
+    assert not re.search(r"<script(?! src=)", html)
     assert "javascript:" not in html
     assert "&lt;script&gt;" in html
 
@@ -121,15 +123,24 @@ def test_only_web_addresses_become_links(url, linked):
     assert (web_link(url) == url) is (linked or url is None)
 
 
-def test_the_policy_allows_exactly_the_style_that_the_page_has():
-    """A wrong hash would show the page without its style in every browser."""
+def test_the_policy_allows_the_style_and_script_of_our_own_address_and_nothing_inline():
+    """A page that is styled or run by what somebody slipped in is not ours any more."""
     with serving(breached()) as base:
         answer = requests.get(base, timeout=5)
+        paths = re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text)
+        files = [requests.get(base + path, timeout=5) for path in paths]
+        known = requests.get(base + paths[0], headers={"If-None-Match": files[0].headers["etag"]}, timeout=5)
 
-    style = re.search(r"<style>(.*?)</style>", answer.text, re.DOTALL)[1]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert f"style-src 'sha256-{digest}'" in answer.headers["content-security-policy"]
-    assert " style=" not in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'; style-src 'self'; script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r" style=| on[a-z]+=|<style|<script(?! src=)", answer.text)
+    assert [(file.status_code, file.headers["content-type"].partition(";")[0]) for file in files] == [
+        (200, "text/css"),
+        (200, "text/javascript"),
+    ]
+    assert "immutable" in files[0].headers["cache-control"]
+    assert (known.status_code, known.content) == (304, b"")
 
 
 def test_before_the_first_evaluation_it_says_so():
@@ -139,7 +150,7 @@ def test_before_the_first_evaluation_it_says_so():
 
 def test_old_verdicts_are_marked_as_old():
     """Silence is never green: a stopped evaluator must not leave a calm page behind."""
-    assert "No evaluation for 5m" in text_of(breached(), NOW + 300)
+    assert "No evaluation for 5 min" in text_of(breached(), NOW + 300)
     assert "No evaluation for" not in text_of(breached(), NOW + 60)
 
 
@@ -173,7 +184,7 @@ def test_a_failing_collector_is_an_alert_and_no_kpi_of_any_lane():
     shown = a_snapshot(
         [], [an_alert(builtin, labels("collector=prometheus"), value=0.0)], plan=replace(plan, kpis=(P95, builtin))
     )
-    view = page_view(shown, NOW)
+    view = board_of(shown, NOW)
 
     assert [lane.name for lane in view.lanes] == ["ga-ops"]
     assert (view.alerts[0].title, view.alerts[0].value, view.alerts[0].severity) == (
@@ -191,7 +202,7 @@ def test_the_alert_of_a_risk_is_seen_at_its_series():
     """`at_risk` beside "alert: none" would contradict the alert list above."""
     kpi = replace(P95, warn=an_objective("at_most", 1.05))
     frame = verdict_frame(kpi, {labels("system=fs"): 1.1}, Verdict.AT_RISK)
-    view = page_view(a_snapshot([frame], [an_alert(kpi, labels("system=fs"), kind=AlertKind.RISK)]), NOW)
+    view = board_of(a_snapshot([frame], [an_alert(kpi, labels("system=fs"), kind=AlertKind.RISK)]), NOW)
 
     series = view.lanes[0].kpis[0].series[0]
     assert (series.alert, series.alert_kind) == ("firing", "at risk")
@@ -201,7 +212,7 @@ def test_the_alert_of_a_risk_is_seen_at_its_series():
 def test_a_risk_without_a_warning_bound_names_the_objective():
     """Behind its pace, or past its checkpoint: it is the objective that is at risk, and no warning stands in the rule."""
     frame = verdict_frame(P95, {labels("system=fs"): 1.2}, Verdict.AT_RISK)
-    view = page_view(a_snapshot([frame], [an_alert(P95, labels("system=fs"), kind=AlertKind.RISK)]), NOW)
+    view = board_of(a_snapshot([frame], [an_alert(P95, labels("system=fs"), kind=AlertKind.RISK)]), NOW)
 
     assert view.alerts[0].objective == "at most 1.16"
 
@@ -210,7 +221,7 @@ def test_a_sign_off_reads_as_true_or_false():
     """A bare 0 is no answer to whether the drill was logged."""
     kpi = a_kpi("drill", type=IndicatorType.BOOL, objective=an_objective("is", True))
 
-    assert page_view(a_snapshot([verdict_frame(kpi, 0.0)]), NOW).lanes[0].kpis[0].series[0].value == "false"
+    assert board_of(a_snapshot([verdict_frame(kpi, 0.0)]), NOW).lanes[0].kpis[0].series[0].value == "false"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +235,7 @@ def test_a_sign_off_reads_as_true_or_false():
 )
 def test_the_days_of_the_sprint_are_counted_in_its_zone(now, words):
     """Midnight in Denver decides, not midnight in London."""
-    assert page_view(breached(), now).sprints[0].days == words
+    assert board_of(breached(), now).sprints[0].days == words
 
 
 def test_a_sprint_that_is_over_and_one_that_has_not_begun_are_marked():
@@ -235,16 +246,16 @@ def test_a_sprint_that_is_over_and_one_that_has_not_begun_are_marked():
     shown = a_snapshot([over, coming])
     shown = replace(shown, at=SPRINT_END, plan=replace(shown.plan, sprints=sprints))
 
-    view = page_view(shown, SPRINT_END)
+    view = board_of(shown, SPRINT_END)
 
     assert [(sprint.id, sprint.state) for sprint in view.sprints] == [
         ("sprint-40", "closed"),
         ("sprint-41", "upcoming"),
     ]
-    assert [(badge.word, number) for badge, number in view.counts] == [("missed", 1)]
+    assert [(each.word, each.count) for each in view.verdicts] == [("missed", 1)]
     assert [kpi.final for lane in view.lanes for kpi in lane.kpis] == [True, False]
     assert "Sprint 40 closed" in text_of(shown, SPRINT_END)
-    assert "at most 1.16 final" in text_of(shown, SPRINT_END)
+    assert "GA end-to-end p95 final" in text_of(shown, SPRINT_END)
 
 
 def test_what_restates_a_final_verdict_stands_beside_it():
@@ -272,7 +283,7 @@ def test_many_restated_series_do_not_fill_the_page():
         restatement=a_restatement(P95, rows, Verdict.MET, at=NOW),
     )
 
-    [lane] = page_view(a_snapshot([frozen]), NOW).lanes
+    [lane] = board_of(a_snapshot([frozen]), NOW).lanes
 
     assert len(lane.kpis[0].asides) == 6
     assert lane.kpis[0].asides[-1] == "and 4 more"
@@ -296,7 +307,7 @@ def test_a_final_verdict_shows_the_objective_that_it_was_judged_by():
         verdict_frame(edited, 1.31, Verdict.MISSED), final=True, seal=Seal("ab" * 32, "cd" * 32, None, "at_most 1.16")
     )
 
-    assert "at most 1.16 final" in text_of(a_snapshot([frozen]), NOW)
+    assert "1.31s at most 1.16 " in text_of(a_snapshot([frozen]), NOW)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +322,7 @@ def test_a_final_verdict_shows_the_objective_that_it_was_judged_by():
 )
 def test_a_source_shows_how_its_last_collection_went(source, state):
     """The newest of success and error decides; an old error stays to be read."""
-    view = page_view(a_snapshot([], sources=(source,)), NOW).sources[0]
+    [view] = sources_view(a_snapshot([], sources=(source,)), NOW)
 
-    assert view.state == state
+    assert view.state.word == state
     assert view.error == ("timeout: m" if source.last_error else "")

@@ -13,8 +13,8 @@ from slo_guard.domain.alerts import AlertKind
 from slo_guard.domain.budgets import BudgetFrame
 from slo_guard.domain.kpi import BurnPair, ErrorBudget, Severity, Window, WindowKind
 from slo_guard.domain.verdicts import Verdict
-from slo_guard.expose.page import Page
-from slo_guard.expose.page_view import page_view
+from slo_guard.expose.pages.board import Drawn, board_view
+from slo_guard.expose.pages.rendering import Pages
 from tests.support.builders import SPRINT_END, SPRINT_START, a_kpi, an_objective, labels
 from tests.support.pictures import NAN, NOW, a_snapshot, an_alert, verdict_frame
 
@@ -48,8 +48,8 @@ def shown(*alerts):
 
 
 def text_of(snapshot):
-    page = Page.load().render(snapshot, NOW)
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page[page.index("<body>") :])))
+    page = Pages.load().board(snapshot, NOW)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page[page.index("<body") :])))
 
 
 def test_a_series_shows_what_is_left_how_fast_it_goes_and_when_it_is_gone():
@@ -74,7 +74,7 @@ def test_a_budget_that_is_gone_for_the_whole_sprint_says_so():
 
 def test_a_series_without_events_shows_no_burn_rate():
     """Nothing happened is not a rate of nothing."""
-    (lane,) = page_view(shown(), NOW).lanes
+    (lane,) = board_view(shown(), NOW, Drawn()).lanes
     (kpi,) = lane.kpis
 
     assert [series.burn_rates for series in kpi.series] == ["16.2 over 1h, 0.6 over 3d", ""]
@@ -84,8 +84,8 @@ def test_a_burn_alert_is_seen_in_the_list_and_at_its_series():
     """The verdict is met, so that nothing else on the page would say that somebody was paged."""
     burn = an_alert(SLO, labels("system=fs"), kind=AlertKind.BURN, tier="1h/5m", value=17.0)
 
-    view = page_view(shown(burn), NOW)
-    page = Page.load().render(shown(burn), NOW)
+    view = board_view(shown(burn), NOW, Drawn())
+    page = Pages.load().board(shown(burn), NOW)
 
     (alert,) = view.alerts
     assert alert.value == "16.2 times the allowed rate over 1h"
@@ -93,7 +93,7 @@ def test_a_burn_alert_is_seen_in_the_list_and_at_its_series():
     assert alert.objective == "burn rate at most 14.4 over 1h and 5m"
     series = view.lanes[0].kpis[0].series[0]
     assert (series.alert, series.alert_kind) == ("firing", "burn rate 1h/5m")
-    assert '<li class="firing">' in page, "a page is red, unlike a risk"
+    assert '<li class="alert firing"' in page, "a page is red, unlike a risk"
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -102,6 +102,6 @@ def test_of_several_alerts_a_series_shows_the_loudest(order):
     burn = an_alert(SLO, labels("system=fs"), kind=AlertKind.BURN, tier="3d/6h", value=1.2)
     risk = an_alert(SLO, labels("system=fs"), kind=AlertKind.RISK)
 
-    view = page_view(shown(*[burn, risk][::order]), NOW)
+    view = board_view(shown(*[burn, risk][::order]), NOW, Drawn())
 
     assert view.lanes[0].kpis[0].series[0].alert_kind == "burn rate 3d/6h"

@@ -1,4 +1,4 @@
-"""What the page of one KPI shows, worked out from its explanation: plain values in words and in the sprint's time."""
+"""Why a verdict is what it is, as the page of a KPI prints it: plain values in words and in the sprint's time."""
 
 from __future__ import annotations
 
@@ -8,25 +8,21 @@ from dataclasses import dataclass
 from slo_guard.domain.explanations import Explanation, HistoryEntry, InputExplanation, SampleSeen, Section
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.series import LabelSet
-from slo_guard.domain.verdicts import AlertState
 from slo_guard.evaluate.comparison_words import changed_value, changed_why, changed_words
-from slo_guard.expose.page_model import Badge, Moment
-from slo_guard.expose.page_view import Calendar, badge, kpi_path, web_link
+from slo_guard.expose.pages.moments import Calendar, Moment
+from slo_guard.expose.pages.wording import Badge, badge, web_link
 from slo_guard.units import format_duration, format_value
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesLine:
-    """One series with the arithmetic of its verdict; ``alert`` is empty while inactive."""
+    """One series with the arithmetic of its verdict."""
 
     labels: LabelSet
     value: str
     badge: Badge
     why: str
     arithmetic: tuple[str, ...]
-    since: Moment
-    alert: str
-    alert_since: Moment | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +67,9 @@ class HistoryLine:
 
 
 @dataclass(frozen=True, slots=True)
-class KpiPageView:
-    """The whole page of a KPI; ``json`` is the path of the same as JSON."""
+class ExplainedView:
+    """Why a verdict is what it is: formula, arithmetic, inputs, the rule, and how it came to that, newest first."""
 
-    title: str
-    id: str
-    sprint: str
-    lane: str
-    owner: str
-    place: str
-    runbook: str | None
-    badge: Badge
-    counts: str
-    final: bool
-    evaluated: Moment
-    timezone: str
     formula: tuple[str, ...]
     window: tuple[Moment, Moment] | None
     series: tuple[SeriesLine, ...]
@@ -93,51 +77,31 @@ class KpiPageView:
     sections: tuple[Section, ...]
     inputs: tuple[InputView, ...]
     history: tuple[HistoryLine, ...]
-    json: str
 
 
-def kpi_page_view(explanation: Explanation, now: float) -> KpiPageView:
-    """Return what the page shows of ``explanation`` at ``now`` (Unix seconds)."""
-    kpi, calendar = explanation.kpi, Calendar(explanation.sprint.timezone, now)
+def explained_view(explanation: Explanation, calendar: Calendar) -> ExplainedView:
+    """Return what the page of a KPI shows of its explanation."""
     start = explanation.window_start
-    counts = explanation.counts.items()
-    return KpiPageView(
-        title=kpi.title or kpi.id,
-        id=kpi.id,
-        sprint=kpi.sprint,
-        lane=kpi.lane,
-        owner=kpi.owner,
-        place=f"{kpi.place.file}:{kpi.place.line}" if kpi.place else "",
-        runbook=web_link(kpi.runbook_url),
-        badge=badge(explanation.verdict),
-        counts=", ".join(f"{count:,} {verdict.label.replace('_', ' ')}" for verdict, count in counts),
-        final=explanation.final,
-        evaluated=calendar.moment(explanation.at),
-        timezone=explanation.sprint.timezone,
+    return ExplainedView(
         formula=explanation.formula,
         window=None if start is None else (calendar.moment(start), calendar.moment(explanation.window_end)),
-        series=tuple(_series(explanation, calendar)),
+        series=tuple(_series(explanation)),
         more=explanation.series_total - len(explanation.series),
         sections=explanation.sections,
         inputs=tuple(_input(each, calendar, final=explanation.final) for each in explanation.inputs),
-        history=tuple(_history(entry, kpi, calendar) for entry in reversed(explanation.history)),
-        json="/api/v1" + kpi_path(kpi.sprint, kpi.id).replace("?", "/explain?", 1),
+        history=tuple(_history(entry, explanation.kpi, calendar) for entry in reversed(explanation.history)),
     )
 
 
-def _series(explanation: Explanation, calendar: Calendar) -> Iterator[SeriesLine]:
+def _series(explanation: Explanation) -> Iterator[SeriesLine]:
     for series in explanation.series:
         row = series.row
-        active = row.alert_state is not AlertState.INACTIVE
         yield SeriesLine(
             labels=row.labels,
             value=series.value,
             badge=badge(row.verdict),
             why=series.why,
             arithmetic=series.arithmetic,
-            since=calendar.moment(row.since),
-            alert=row.alert_state.label if active else "",
-            alert_since=calendar.moment(row.alert_since) if active and row.alert_since is not None else None,
         )
 
 
