@@ -26,6 +26,8 @@ _COMMANDS = MappingProxyType(
         "deliveries": ("slo_guard.cli.deliveries", "deliveries"),
         "test": ("slo_guard.cli.test", "test"),
         "store": ("slo_guard.cli.store", "store"),
+        "silence": ("slo_guard.cli.silence", "silence"),
+        "ack": ("slo_guard.cli.ack", "ack"),
         "schema": ("slo_guard.cli.schema", "schema"),
         "sign": ("slo_guard.cli.sign", "sign"),
         "sprint": ("slo_guard.cli.sprint", "sprint"),

@@ -11,15 +11,14 @@ from typing import Any
 import click
 
 from slo_guard.cli.demo_speed import check_step, go_through_sprint
+from slo_guard.cli.recorded import Duration
 from slo_guard.cli.run import leave
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.demo.adapted_rules import adaptations
 from slo_guard.demo.console import DemoConsole
 from slo_guard.demo.room import DemoRoom
 from slo_guard.demo.world.story import Episode
-from slo_guard.errors import UnitError
 from slo_guard.process import run_daemon
-from slo_guard.units import parse_duration
 
 _USUAL_PORT = 9469
 _DEFAULT_STEP_SECONDS = 900.0
@@ -40,18 +39,6 @@ class _Speed(click.ParamType[float]):
         return speed
 
 
-class _Duration(click.ParamType[float]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration(str(value))
-        except UnitError as error:
-            self.fail(str(error), param, ctx)
-
-
 @click.command("demo")
 @click.option("--port", type=click.IntRange(0, 65535), help=f"Port of the page; 0: any free one.  [{_USUAL_PORT}]")
 @click.option(
@@ -60,7 +47,7 @@ class _Duration(click.ParamType[float]):
     help="Address of the page: 0.0.0.0 for who looks from outside of a container.  [127.0.0.1]",
 )
 @click.option("--faults/--no-faults", default=True, show_default=True, help="Whether anything goes wrong.")
-@click.option("--stop-after", type=_Duration(), metavar="DURATION", help="Stop by itself, after 3m for example.")
+@click.option("--stop-after", type=Duration(), metavar="DURATION", help="Stop by itself, after 3m for example.")
 @click.option(
     "--speed",
     type=_Speed(),
@@ -69,7 +56,7 @@ class _Duration(click.ParamType[float]):
 )
 @click.option(
     "--step",
-    type=_Duration(),
+    type=Duration(),
     metavar="DURATION",
     help="With --speed: simulated time between two evaluations.  [15m]",
 )

@@ -17,11 +17,12 @@ from rich.table import Table
 
 from slo_guard.domain.kpi import Plan
 from slo_guard.domain.ports import StoredObservation
-from slo_guard.errors import ConfigError, SloGuardError
+from slo_guard.errors import ConfigError, SloGuardError, UnitError
 from slo_guard.loaded import Loaded, load_files
 from slo_guard.replay.instants import parse_instant
 from slo_guard.replay.samples import read_samples
 from slo_guard.rulebook import load_rules
+from slo_guard.units import parse_duration
 
 FINDINGS, UNREADABLE = 1, 2
 """Exit codes: the rules have errors; a file cannot be read."""
@@ -41,6 +42,21 @@ class Instant(click.ParamType[float]):
         try:
             return parse_instant(str(value))
         except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Duration(click.ParamType[float]):
+    """``30s``, ``5m``, ``1h30m`` or ``14d``; held as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return ``value`` as seconds, or fail with what to write instead."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value))
+        except UnitError as error:
             self.fail(str(error), param, ctx)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from slo_guard.cli.stored import given_labels
 from slo_guard.clock import iso, to_unix, utcnow
 from slo_guard.collect import COLLECTORS
 from slo_guard.collect.evidence import EvidenceOptions
@@ -56,7 +57,7 @@ def sign(
     if not by.strip():
         raise click.BadParameter("is empty; write who signs", param_hint="--by")
     when = float(now) if when_text is None else _instant(when_text)
-    given = _labels(labels)
+    given = given_labels(labels)
     config, plan = _load(config_path)
     found = _kpi(kpi, plan, when)
     indicator, file = _evidence_of(found, config)
@@ -71,17 +72,6 @@ def _instant(text: str) -> float:
         return parse_instant(text, "--when")
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--when") from None
-
-
-def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name or not value:
-            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--label")
-        if labels.setdefault(name, value) != value:
-            raise click.BadParameter(f"{name} is given twice", param_hint="--label")
-    return labels
 
 
 def _load(config_path: Path) -> tuple[Config, Plan]:

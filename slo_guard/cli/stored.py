@@ -13,7 +13,9 @@ from slo_guard.clock import iso
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan, Sprint
 from slo_guard.domain.ports import Store
+from slo_guard.errors import SilenceError
 from slo_guard.loaded import Loaded
+from slo_guard.store import open_store, open_stored
 from slo_guard.validation import nearest
 
 _LATE_SECONDS = 10.0
@@ -67,6 +69,40 @@ def daemon_seems_to_run(loaded: Loaded, store: Store, now: float) -> bool:
     """Whether a daemon has judged anything of late: whoever waits for it must know that one is there."""
     at = store.evaluated_at()
     return at is not None and now - at <= 3 * loaded.interval_seconds + _LATE_SECONDS
+
+
+def honoured_words(loaded: Loaded, store: Store, now: float) -> str:
+    """Return when what was just said counts."""
+    if daemon_seems_to_run(loaded, store, now):
+        return "the daemon honours it at its next evaluation"
+    return "no daemon seems to run: it counts once one does"
+
+
+def open_to_write(loaded: Loaded) -> Store:
+    """Open the store of a daemon, which may run meanwhile; make it where no daemon has run yet."""
+    path = loaded.config.store.path
+    return open_stored(path) if path.exists() else open_store(path)
+
+
+def end_of(duration: float | None, until: float | None, start: float) -> float:
+    """Return the end that ``--for`` or ``--until`` give; raises ``SilenceError`` for neither and for both."""
+    if until is not None and duration is None:
+        return until
+    if duration is not None and until is None:
+        return start + duration
+    raise SilenceError("write either --for, such as --for 2h, or --until")
+
+
+def given_labels(pairs: Iterable[str]) -> dict[str, str]:
+    """Return the labels of ``--label NAME=VALUE``; ends the command with exit code 2 for anything else."""
+    labels: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name or not value:
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--label")
+        if labels.setdefault(name, value) != value:
+            raise click.BadParameter(f"{name} is given twice", param_hint="--label")
+    return labels
 
 
 def refuse(message: str) -> NoReturn:
