@@ -25,6 +25,7 @@ _COMMANDS = MappingProxyType(
         "send-test": ("slo_guard.cli.send_test", "send_test"),
         "deliveries": ("slo_guard.cli.deliveries", "deliveries"),
         "test": ("slo_guard.cli.test", "test"),
+        "status": ("slo_guard.cli.status", "status"),
         "store": ("slo_guard.cli.store", "store"),
         "silence": ("slo_guard.cli.silence", "silence"),
         "ack": ("slo_guard.cli.ack", "ack"),
