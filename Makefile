@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LOCKS  := deploy/requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench dashboard peers lock clean
+.PHONY: help run test lint bench dashboard wheel peers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ lint: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter
 
 bench: $(VENV)/dev.stamp peers ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
+
+wheel: $(VENV)/run.stamp ## build the wheel in dist/, for a machine without the repository
+	$(BIN)/python -m hatchling build -t wheel -d dist
 
 dashboard: $(VENV)/dev.stamp ## build Grafana's dashboards from the shipped rules
 	$(BIN)/python -m deploy.grafana
