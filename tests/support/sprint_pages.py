@@ -13,6 +13,7 @@ from slo_guard.demo.sprint_room import SprintRoom
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.explanations import Explanation, Unexplained
 from slo_guard.domain.ports import Store
+from slo_guard.domain.silences import Acknowledgement, Matcher, Silence
 from slo_guard.domain.verdicts import VerdictFrame
 from slo_guard.explained import explain_stored
 from slo_guard.expose.api import create_app
@@ -50,6 +51,33 @@ class SprintPages:
     def publish(self, **changes: object) -> None:
         """Show another snapshot."""
         self.holder.publish(replace(self.snapshot, **changes))
+
+
+def silence_of_the_blocker(now: float) -> Silence:
+    """Return what was agreed about the oldest blocker."""
+    return Silence(
+        id=1,
+        matchers=(Matcher("kpi", "blocker_age_max"),),
+        starts_at=now - 7200.0,
+        ends_at=now + 86_400.0,
+        by="Eng Manager",
+        why="waits for the vendor; raised with them on Monday",
+        created_at=now - 7200.0,
+    )
+
+
+def known_latency(now: float) -> Acknowledgement:
+    """Return what somebody said of the latency that was missed on the second day."""
+    return Acknowledgement(
+        id=1,
+        sprint="sprint-40",
+        kpi="ga_latency_slo",
+        labels=None,
+        until=now + 2 * 86_400.0,
+        by="SRE Lead",
+        why="spent by the outage of the 7th; what is left is watched by its burn alerts",
+        created_at=now - 3600.0,
+    )
 
 
 @contextmanager
@@ -90,6 +118,8 @@ def sprint_pages(folder: Path, step_seconds: float) -> Iterator[SprintPages]:
                 recent_trails=state.trails.lately,
                 gates=StandingGates(store).at(plan, state, frames, at),
                 sign_offs=sign_offs_known(state),
+                silences=(silence_of_the_blocker(at),),
+                acknowledgements=(known_latency(at),),
             )
         )
         now = at + _LOOKED_AT_SECONDS
