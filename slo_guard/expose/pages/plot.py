@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,6 +21,8 @@ from slo_guard.expose.pages.trail_runs import bounds_of, runs_of, thinned, value
 _MOST_POINTS = 400
 _MOST_PERIODS = 60
 _NAME_HEIGHT = 13.0
+_BOOL_HEIGHT = 150
+_BOOL_TICKS = ((0.0, "false"), (1.0, "true"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ class Plotted:
 
 
 def plot(shown: Plotted, size: Size, words: str) -> Markup:
-    """Return the picture; a screen reader reads ``words`` instead."""
+    """Return the picture; a screen reader reads ``words`` instead. What is true or false needs little height."""
+    if _is_bool(shown.kpi):
+        size = replace(size, height=_BOOL_HEIGHT)
     drawn = Markup("".join(_parts(shown, size)))  # noqa: S704 - numbers, class names and escaped text
     picture = Markup('<svg class="plot {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>')
     return picture.format(size.name, size.width, size.height, words, drawn)
@@ -65,15 +69,16 @@ def _parts(shown: Plotted, size: Size) -> Iterator[str]:
     lines = list(_lines(kpi))
     at, value, missed = thinned(shown.trail, kpi.objective, _MOST_POINTS)
     values = value_range([value, shown.trail.low, shown.trail.high], tuple(bound for _, bound, _ in lines))
-    drawn = values is not None and kpi.type is not IndicatorType.BOOL
-    low, high = values or (0.0, 1.0)
+    drawn = values is not None
+    low, high = (0.0, 1.0) if _is_bool(kpi) else values or (0.0, 1.0)
     margin = (high - low) * 0.06
     # What can only be positive has no room below zero.
     scale = Scale(shown.times, (low - margin if low < 0 or low > margin else min(low, 0.0), high + margin), box)
     yield from _firing(shown, scale)
     yield from _time_axis(shown, scale, size)
     if drawn:
-        yield from _value_axis(scale, (low, high), kpi.unit, size)
+        ticks = _BOOL_TICKS if _is_bool(kpi) else value_ticks(low, high, kpi.unit, size.value_ticks)
+        yield from _value_axis(scale, ticks)
         yield from _band(shown.trail, scale, size)
     yield from _moments(shown, scale)
     if drawn:
@@ -142,8 +147,12 @@ def _time_axis(shown: Plotted, scale: Scale, size: Size) -> Iterator[str]:
     yield f'<path class="axis" d="M{scale.left:.1f} {scale.bottom:.1f}H{scale.right:.1f}"/>'
 
 
-def _value_axis(scale: Scale, values: tuple[float, float], unit: str | None, size: Size) -> Iterator[str]:
-    for value, text in value_ticks(*values, unit, size.value_ticks):
+def _is_bool(kpi: KPI) -> bool:
+    return kpi.type is IndicatorType.BOOL and not bounds_of(kpi.objective)
+
+
+def _value_axis(scale: Scale, ticks: Sequence[tuple[float, str]]) -> Iterator[str]:
+    for value, text in ticks:
         y = scale.y(value)
         yield f'<path class="grid" d="M{scale.left:.1f} {y:.1f}H{scale.right:.1f}"/>'
         yield f'<text x="{scale.left - 7:.1f}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'

@@ -47,19 +47,17 @@ def spark_of(kpi: KPI, snapshot: Snapshot) -> Markup | None:
     """Return the picture of a KPI of ``snapshot``; None where nothing is known of how it went."""
     key = (kpi.sprint, kpi.id)
     sprint, trail = snapshot.plan.sprints.get(kpi.sprint), snapshot.trails.get(key)
-    if sprint is None or trail is None:
-        return None
-    trail = bridged(trail, kpi)
-    seen = judged_range(trail)
-    if seen is None:
-        return None
-    times = sprint.start_at, sprint.end_at
-    if seen[1] - seen[0] >= _DOT_BELOW * (times[1] - times[0]):
-        return sparkline(trail, kpi, times, "over the sprint")
+    seen = None if trail is None else judged_range(trail)
+    if sprint is not None and trail is not None and seen is not None:
+        times = sprint.start_at, sprint.end_at
+        if seen[1] - seen[0] >= _DOT_BELOW * (times[1] - times[0]):
+            return sparkline(bridged(trail, kpi), kpi, times, "over the sprint")
     # Of a sprint that has been watched for minutes only a dot would be seen: lately is what there is to see.
-    lately = bridged(snapshot.recent_trails.get(key, trail), kpi)
-    times = judged_range(lately) or seen
-    return sparkline(lately, kpi, times, f"in the last {age_words(times[1] - times[0])}")
+    lately = snapshot.recent_trails.get(key, trail)
+    seen = None if lately is None else judged_range(lately)
+    if lately is None or seen is None:
+        return None
+    return sparkline(bridged(lately, kpi), kpi, seen, f"in the last {age_words(seen[1] - seen[0])}")
 
 
 def sparkline(trail: Trail, kpi: KPI, times: tuple[float, float], when: str) -> Markup:
