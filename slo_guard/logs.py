@@ -31,7 +31,10 @@ def configure(level: str = "info", style: str = "console") -> None:
         else [
             _on_one_line,
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+                colors=sys.stderr.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,
+                pad_event_to=0,
+                sort_keys=False,
             ),
         ]
     )

@@ -118,7 +118,8 @@ def _behind(trial: Trial) -> str:
     if not head.attempts:
         return f"{text}; is the daemon running?"
     again = "" if head.next_attempt_at is None else f", to be tried again at {iso(int(head.next_attempt_at))}"
-    return f"{text}; that one failed {head.attempts} times, the last time by {head.last_error}{again}"
+    times = "once" if head.attempts == 1 else f"{head.attempts} times, the last time"
+    return f"{text}; that one failed {times} by {head.last_error}{again}"
 
 
 def _now() -> float:

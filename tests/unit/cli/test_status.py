@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from freezegun import freeze_time
 
 from slo_guard.cli.status import status
-from slo_guard.clock import from_unix
-from slo_guard.domain.alerts import AlertKind
+from slo_guard.domain.alerts import Alert, AlertKey, AlertKind
 from slo_guard.domain.notifications import DeliveryOutcome
-from slo_guard.domain.ports import PlanRecord
+from slo_guard.domain.ports import EvaluationRecord, PlanRecord, VerdictMemory
+from slo_guard.domain.series import SeriesIndex
 from slo_guard.domain.silences import Acknowledgement, Matcher, Silence
 from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Verdict
 from slo_guard.expose.access import AccessGate, AccessRules
@@ -90,11 +90,9 @@ def fine() -> Snapshot:
     return a_snapshot([verdict_frame(SEV1, 0), verdict_frame(AUDITS, 0.995)])
 
 
-def run(*arguments: object, at: float = NOW, env: dict[str, str] | None = None) -> Result:
-    with freeze_time(from_unix(at), tick=True):
-        return CliRunner(env={"COLUMNS": "80", "SLO_GUARD_TOKEN": "", **(env or {})}).invoke(
-            status, [*map(str, arguments)]
-        )
+def run(*arguments: object, env: dict[str, str] | None = None) -> Result:
+    clean = {"COLUMNS": "80", "SLO_GUARD_TOKEN": "", **(env or {})}
+    return CliRunner(env=clean).invoke(status, [*map(str, arguments)])
 
 
 @pytest.fixture
@@ -203,6 +201,41 @@ class TestWithoutADaemon:
         assert "from its store, nothing was judged yet" in result.stdout
         assert "messages: 1 (sre 1) wait" in result.stdout
         assert "not judged" in result.stdout
+
+    def test_what_was_judged_last_is_shown_with_since_when(self, config: Path, tmp_path: Path):
+        """Verdicts, alerts and their ages outlive the daemon; values do not, and are not made up."""
+        key = AlertKey("s1", "load", (), AlertKind.BREACH)
+        memory = VerdictMemory(
+            "s1",
+            "load",
+            SeriesIndex.of([()]),
+            np.array([Verdict.MISSED], dtype=np.int8),
+            np.array([REASON_CODE[Reason.OBJECTIVE_MISSED]], dtype=np.int8),
+            np.array([NOW - 7500.0]),
+            np.array([False]),
+        )
+        with closing(open_store(tmp_path / "slo-guard.db")) as store:
+            store.save_evaluation(
+                EvaluationRecord(
+                    NOW,
+                    0,
+                    alerts={key: Alert(key, AlertState.FIRING, NOW - 7500.0, fired_at=NOW - 7200.0)},
+                    memories=(memory,),
+                    evaluated=(("s1", "load"),),
+                )
+            )
+
+        result = run("--config", config)
+        document = json.loads(run("--config", config, "--format", "json").stdout)
+
+        assert (result.exit_code, document["reachable"], document["well"]) == (2, False, False)
+        assert "as of 2026-07-08T20:00:00Z" in result.stdout
+        assert "page   load, for 2h 5m" in result.stdout
+        assert re.search(r"missed +load +- +at most 1 +2h 5m", result.stdout)
+        assert [(each["verdict"], each["value"], each["reason"]) for each in document["kpis"]] == [
+            ("missed", None, "objective_missed")
+        ]
+        assert document["sources"] is None
 
     def test_without_either_both_are_named(self, config: Path):
         """Never a traceback."""
