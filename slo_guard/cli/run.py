@@ -8,10 +8,14 @@ import threading
 from pathlib import Path
 
 import click
+import structlog
 
 from slo_guard import logs
 from slo_guard.clock import monotonic
+from slo_guard.errors import SloGuardError
 from slo_guard.process import run_daemon
+
+log = structlog.get_logger(__name__)
 
 _LEAVE_WITHIN_SECONDS = 2.0
 
@@ -29,7 +33,14 @@ def run(config_path: Path) -> None:
     """Run the daemon until SIGTERM or Ctrl-C; SIGHUP reads the files again."""
     logs.configure()
     logs.take_over_stray_output()
-    leave(run_daemon(config_path, on_ready=_say_ready))
+    try:
+        code = run_daemon(config_path, on_ready=_say_ready)
+    except SloGuardError as error:
+        if not logs.in_json():
+            raise
+        log.error("not_started", error=str(error))
+        code = 1
+    leave(code)
 
 
 def _say_ready(url: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from slo_guard.app import Daemon
-from tests.support.daemon import eventually
+from tests.support.daemon import eventually, slo_guard, taken_port
 from tests.support.http_sources import Reply
 from tests.support.mission_sources import MissionSources
 from tests.support.said import logging_put_back
@@ -64,3 +64,17 @@ def test_a_day_in_the_life_reads_as_one(tmp_path: Path, capsys: pytest.CaptureFi
     others = Counter(line["event"] for line in found if line["event"] != "evaluated")
     assert max(others.values()) <= 2, others
     assert {line["level"] for line in found} <= {"info", "warning", "error"}
+
+
+def test_a_start_that_fails_is_a_json_line_too(tmp_path: Path):
+    """Whoever collects the log must find why there is nothing more in it."""
+    write_rules(tmp_path, [gauge_kpi("load")])
+    with taken_port() as port:
+        page, server = scrape("page", "http://127.0.0.1:1", "load"), {"port": port}
+        config = write_config(tmp_path, [page], log={"format": "json"}, server=server)
+        ended = slo_guard("run", "--config", str(config), cwd=tmp_path)
+
+    [line] = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert ended.returncode == 1
+    assert (line["level"], line["event"]) == ("error", "not_started")
+    assert str(port) in line["error"]
