@@ -232,8 +232,7 @@ class EvaluationCycle:
             record = plan_once(self._store, self._state.alerts, self._routes, now, known, changed_to=self._changed_to)
             self._changed_to = None
             waiting, dead = dict(self._store.outbox_pending()), self._store.dead_letters()
-            self._silences = self._store.silences(to_unix(now))
-            self._acknowledgements = self._store.acknowledgements(to_unix(now))
+            self._see_who_says_what(to_unix(now))
         except StoreError as error:
             self._backlog.error = self._backlog.error or error
             return 0
@@ -252,6 +251,12 @@ class EvaluationCycle:
             pending, oldest = waiting.get(receiver, (0, None))
             self._own.outbox(receiver, pending, 0.0 if oldest is None else max(0.0, to_unix(now) - oldest))
         return len(record.notifications)
+
+    def _see_who_says_what(self, at: float) -> None:
+        """Take up the silences and acknowledgements as they are once this evaluation is planned."""
+        self._silences, self._acknowledgements = self._store.silences(at), self._store.acknowledgements(at)
+        active = sum(each.is_active(at) for each in self._silences)
+        self._own.silences(active, len(self._silences) - active)
 
     def _report_store_error(self) -> None:
         """Log a failing store once, and once when it works again: a full disk lasts for many cycles."""
