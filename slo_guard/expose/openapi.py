@@ -126,6 +126,8 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[int
         yield 404
     if method == "delete":
         yield 409
+    if "requestBody" in operation:
+        yield 400
     if asks:
         yield 400 if path.startswith("/prometheus/") else 422
     yield from (431, 500, 503)

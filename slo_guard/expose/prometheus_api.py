@@ -30,16 +30,14 @@ def prometheus_router(holder: SnapshotHolder, annotate: Annotate) -> APIRouter:
         type: Annotated[  # noqa: A002 - Prometheus's name of the parameter
             Literal["alert", "record", ""], Query(description="Only alerting rules; there are no recording rules.")
         ] = "",
-        rule_name: Annotated[list[str] | None, Query(alias="rule_name[]", description="Only rules so named.")] = None,
-        rule_group: Annotated[list[str] | None, Query(alias="rule_group[]", description="Only these groups.")] = None,
-        file: Annotated[list[str] | None, Query(alias="file[]", description="Only groups of these files.")] = None,
+        rule_name: Annotated[tuple[str, ...], Query(alias="rule_name[]", description="Only rules so named.")] = (),
+        rule_group: Annotated[tuple[str, ...], Query(alias="rule_group[]", description="Only these groups.")] = (),
+        file: Annotated[tuple[str, ...], Query(alias="file[]", description="Only groups of these files.")] = (),
         exclude_alerts: Annotated[bool, Query(description="Leave out the alerts of each rule.")] = False,
         limit: MostAlerts = MOST_ALERTS,
     ) -> Response:
         """Return each alert that a KPI can raise as an alerting rule, in groups of a sprint and lane."""
-        wanted = Wanted(
-            frozenset(rule_name or ()), frozenset(rule_group or ()), frozenset(file or ()), type != "record"
-        )
+        wanted = Wanted(frozenset(rule_name), frozenset(rule_group), frozenset(file), type != "record")
         snapshot = current_of(holder)
         return json_answer(rules_answer(snapshot, annotate, wanted, with_alerts=not exclude_alerts, limit=limit))
 
