@@ -6,6 +6,7 @@ Validate with ``context={"folder": Path}`` to have relative paths taken from the
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from pydantic import (
     Field,
     ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -76,6 +78,14 @@ class Secret(Options):
             # ValueError, not TypeError: pydantic turns only that into a finding.
             raise ValueError("a secret may not stand in the config; write {env: NAME} or {file: PATH}")  # noqa: TRY004
         return value
+
+    @field_validator("env")
+    @classmethod
+    def _a_name(cls, env: str | None) -> str | None:
+        # Whoever took the place for the secret itself must not find it in every warning that names the place.
+        if env is not None and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", env) is None:
+            raise ValueError("not the name of an environment variable; write one such as SLACK_WEBHOOK_URL")
+        return env
 
     @model_validator(mode="after")
     def _one_place(self) -> Secret:

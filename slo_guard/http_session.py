@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
-from itertools import takewhile
 from typing import Any, Final
 from urllib.parse import urljoin
 
@@ -24,16 +23,16 @@ from slo_guard.clock import monotonic
 from slo_guard.errors import SecretError, SloGuardError
 from slo_guard.http_deadline import DeadlineAdapter, Gunzip, reads_limited
 from slo_guard.http_options import HttpOptions, HttpUrl, TlsOptions, checked_url, masked_url, same_origin
+from slo_guard.scrubbing import without_secrets
 
 __all__ = ["HttpError", "HttpOptions", "HttpSession", "HttpUrl", "Response", "checked_url", "masked_url", "same_origin"]
 
 MAX_REDIRECTS: Final = 3
 _RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_OTHER_ENCODINGS: Final = frozenset({"br", "compress", "deflate", "dcb", "dcz", "zstd"})
 _CHUNK: Final = 1 << 18
 _FIRST_BACKOFF_SECONDS: Final = 0.2
-_TELLING: Final = 4
-"""From how many characters on the beginning of a secret is taken for it."""
 
 
 class HttpError(SloGuardError):
@@ -135,9 +134,7 @@ class HttpSession:
             secrets = () if auth is None else auth.secrets()
         except SecretError:
             return text
-        for secret in secrets:
-            text = _without(text, secret)
-        return text
+        return without_secrets(text, secrets)
 
     def close(self) -> None:
         """Release pooled connections; idempotent."""
@@ -247,7 +244,9 @@ class HttpSession:
         limit = self._options.max_response
         encoding = (answer.headers.get("Content-Encoding") or "identity").strip().lower()
         if encoding not in {"identity", "gzip", "x-gzip"}:
-            raise HttpError("bad_answer", f"{self._shown(url)} answers in the unknown encoding {encoding[:20]!r}")
+            # What a peer names that nobody knows may be anything, our token included.
+            named = repr(encoding) if encoding in _OTHER_ENCODINGS else "that is not known"
+            raise HttpError("bad_answer", f"{self._shown(url)} answers in an encoding {named}; gzip and none are read")
         inflate = None if encoding == "identity" else Gunzip()
         chunks: list[bytes] = []
         size = 0
@@ -293,17 +292,6 @@ class HttpSession:
 
     def _shown(self, url: str) -> str:
         return masked_url(url, show_path=self._show_path)
-
-
-def _without(text: str, secret: str) -> str:
-    """Return ``text`` with all that begins as ``secret`` does replaced as far as it goes on like it."""
-    head = secret[:_TELLING]
-    at = text.find(head)
-    while at >= 0:
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text[at:], secret, strict=False)))
-        text = f"{text[:at]}…{text[at + same :]}"
-        at = text.find(head, at + 1)
-    return text
 
 
 def _may_follow(before: str, after: str) -> bool:

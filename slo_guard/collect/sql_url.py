@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, quote_plus
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from slo_guard.scrubbing import without_secrets
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
@@ -72,9 +73,4 @@ def sqlite_file(url: URL, folder: Path) -> Path:
 def scrubbed(text: str, url: URL) -> str:
     """Return what a database wrote without the URL and the password, should it have sent them back."""
     passwords = [url.password or "", *(str(value) for name, value in url.query.items() if "password" in name.lower())]
-    secrets = {url.render_as_string(hide_password=False)}
-    for password in passwords:
-        secrets |= {password, quote(password, safe=""), quote_plus(password)}
-    for secret in sorted(secrets - {""}, key=len, reverse=True):
-        text = text.replace(secret, "…")
-    return text
+    return without_secrets(text, [url.render_as_string(hide_password=False), *passwords])
