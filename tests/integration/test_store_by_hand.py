@@ -134,6 +134,19 @@ class TestBackup:
         assert not list(tmp_path.glob(".*part*"))
 
     @pytest.mark.usefixtures("config")
+    def test_a_copy_that_is_not_sound_is_not_kept(self, tmp_path: Path):
+        """Every page can be read, and yet a row names another that is not there."""
+        with closing(sqlite3.connect(tmp_path / "slo-guard.db")) as connection, connection:
+            connection.execute("INSERT INTO verdict_memory (sprint, kpi, index_id, block) VALUES ('s', 'k', 999, x'')")
+        target = tmp_path / "copy.db"
+
+        with pytest.raises(StoreError, match="row 1 of verdict_memory names a row of series_index that is not there"):
+            back_up(tmp_path / "slo-guard.db", target)
+
+        assert not target.exists()
+        assert not list(tmp_path.glob(".*part*"))
+
+    @pytest.mark.usefixtures("config")
     def test_a_full_disk_leaves_the_copy_of_before(self, tmp_path: Path):
         """The disk is full exactly on the day on which somebody makes a copy."""
         target = tmp_path / "copy.db"

@@ -140,6 +140,7 @@ def test_without_a_daemon_nothing_of_its_line_is_sent() -> None:
     assert trial.outcome is TrialOutcome.BEHIND_OTHERS
     assert bench.receiver.attempts == []
     assert bench.waits == ["a"]
+    assert bench.now == NOON, "and nobody waits for what will not come"
 
 
 def test_a_line_that_moves_is_waited_for() -> None:
