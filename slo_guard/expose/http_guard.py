@@ -85,11 +85,14 @@ def answer_errors_as_problems(app: FastAPI, page: ErrorPage = lambda _request, _
 
     async def from_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        status, detail = error.status_code, str(error.detail)
+        status, detail, headers = error.status_code, str(error.detail), dict(error.headers or {})
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(app, request))
+            detail = f"{request.method[:10]} is not answered here; {headers['Allow']} is"
+        elif status == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
+            detail = "there is nothing at this path; /docs lists what there is"
         answer = page(request, status, detail) or _answer(request, status, detail)
-        answer.headers.update(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            answer.headers["allow"] = ", ".join(_methods(app, request))
+        answer.headers.update(headers)
         return answer
 
     async def from_store(request: Request, error: Exception) -> Response:

@@ -339,7 +339,7 @@ class TestKpis:
             ("/api/v1/kpis/sev1?sprint=s", 404, "in 's'"),
             ("/api/v1/kpis?verdict=green", 422, "'met'"),
             ("/api/v1/kpis?limit=0", 422, "limit"),
-            ("/api/v1/nothing", 404, "Not Found"),
+            ("/api/v1/nothing", 404, "there is nothing at this path"),
         ],
     )
     def test_errors_are_problems_with_a_detail(self, url, path, status, detail):

@@ -255,7 +255,7 @@ class TestErrors:
 
     def test_an_unknown_path_is_a_problem(self, url):
         """A slip in a path is answered as everything else is."""
-        refused(url, "nothing", 404)
+        assert "/docs lists" in refused(url, "nothing", 404)[0]
 
     @pytest.mark.parametrize(("path", "allowed"), [("/api/v1/rules", "GET"), ("/-/reload", "POST, PUT")])
     def test_a_wrong_method_is_answered_with_all_that_are_right(self, url, path, allowed):
@@ -264,3 +264,4 @@ class TestErrors:
 
         assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
         assert answer.headers["allow"] == allowed
+        assert answer.json()["detail"] == f"DELETE is not answered here; {allowed} is"

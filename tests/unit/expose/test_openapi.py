@@ -99,15 +99,15 @@ def test_every_example_is_what_could_be_answered(document, path):
 class TestDocsPage:
     """Interactive documentation that works where there is no way to the internet."""
 
-    def test_only_this_page_may_run_scripts_and_only_those_of_this_server(self, url):
-        """Everything else stays as strict as it was."""
-        docs = requests.get(f"{url}/docs", timeout=5).headers["content-security-policy"]
-        others = requests.get(f"{url}/api/v1/sprint", timeout=5).headers["content-security-policy"]
+    def test_it_may_no_more_than_any_other_page(self, url):
+        """An exception for one page would be an exception for whoever finds a hole in it."""
+        docs, board = (
+            requests.get(f"{url}{path}", timeout=5).headers["content-security-policy"] for path in ("/docs", "/")
+        )
 
-        assert "script-src 'self';" in docs
+        assert docs == board
         assert "unsafe" not in docs
         assert "http" not in docs
-        assert "script-src 'self'" not in others
 
     @pytest.mark.parametrize("name", ["swagger-ui.css", "swagger-ui-bundle.js", "docs.js"])
     def test_its_files_come_from_here(self, url, name):
