@@ -33,6 +33,20 @@ class Loaded:
 
 def load_files(config_path: Path) -> Loaded:
     """Read the config and the rules that it names; raises ``ConfigError`` with every error of all files."""
+    found, findings = _config_of(config_path)
+    config = _with_links(found)
+    rules = load_rules(config.rules, config.indicators)
+    if rules.plan is None:
+        raise ConfigError((*findings, *rules.findings))
+    return Loaded(config, _with_builtins(rules.plan, config), (*findings, *rules.findings))
+
+
+def load_settings(config_path: Path) -> Config:
+    """Read the config alone, whatever its rules are like; raises ``ConfigError`` with every error of it."""
+    return _config_of(config_path)[0]
+
+
+def _config_of(config_path: Path) -> tuple[Config, tuple[Finding, ...]]:
     loaded = load_config(
         config_path,
         {name: kind.options for name, kind in COLLECTORS.items()},
@@ -40,11 +54,7 @@ def load_files(config_path: Path) -> Loaded:
     )
     if loaded.config is None:
         raise ConfigError(loaded.findings)
-    config = _with_links(loaded.config)
-    rules = load_rules(config.rules, config.indicators)
-    if rules.plan is None:
-        raise ConfigError((*loaded.findings, *rules.findings))
-    return Loaded(config, _with_builtins(rules.plan, config), (*loaded.findings, *rules.findings))
+    return loaded.config, loaded.findings
 
 
 def _with_links(config: Config) -> Config:

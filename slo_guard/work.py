@@ -119,12 +119,17 @@ class Work:
         """Return the job that sends what is due at one receiver."""
         name = courier.receiver.name
 
+        def go_on() -> bool:
+            # Between two messages as well: a long line at a slow receiver moves, and is no sign of a stall.
+            self._vitals.alive(Part.DELIVERY, receiver=name)
+            return not self._stopping.is_set()
+
         def job() -> None:
             with self._sending:
                 if self._stopping.is_set():
                     return
                 try:
-                    tries = deliver_once(courier, self._now, go_on=lambda: not self._stopping.is_set())
+                    tries = deliver_once(courier, self._now, go_on)
                 except StoreError as error:
                     self._own.job_error("deliver")
                     self._told.wrong(f"deliver:{name}", "delivery_not_recorded", str(error), receiver=name)

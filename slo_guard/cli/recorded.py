@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
+from slo_guard.config import Config
 from slo_guard.domain.kpi import Plan
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.errors import ConfigError, SloGuardError, UnitError
-from slo_guard.loaded import Loaded, load_files
+from slo_guard.loaded import Loaded, load_files, load_settings
 from slo_guard.replay.instants import parse_instant
 from slo_guard.replay.samples import read_samples
 from slo_guard.rulebook import load_rules
@@ -105,6 +106,15 @@ def load_daemon(config: Path) -> Loaded:
     # The config's own warnings are of secrets that are missing here: who only looks needs none.
     tell(str(finding) for finding in loaded.warnings if finding.file != str(config))
     return loaded
+
+
+def load_config_of(config: Path) -> Config:
+    """Read a daemon's config alone; ends the command as :func:`load_daemon` does."""
+    try:
+        return load_settings(config)
+    except ConfigError as error:
+        tell([str(error)])
+        raise SystemExit(FINDINGS if config.is_file() else UNREADABLE) from None
 
 
 def load_samples(samples: Path, plan: Plan) -> tuple[StoredObservation, ...]:

@@ -12,7 +12,7 @@ from rich.text import Text
 from slo_guard.cli.recorded import (
     ending_the_command,
     format_option,
-    load_daemon,
+    load_config_of,
     print_json,
     table,
     table_console,
@@ -48,7 +48,7 @@ def backup(*, file: Path, force: bool, config_path: Path) -> None:
 
     Exit code 0: made; 1: not made, and FILE is as it was; 2: the config cannot be used.
     """
-    path = load_daemon(config_path).config.store.path
+    path = load_config_of(config_path).store.path
     try:
         made = back_up(path, file, force=force)
     except StoreError as error:
@@ -65,7 +65,7 @@ def check(*, file: Path | None, config_path: Path) -> None:
 
     Exit code 0: sound; 1: damaged, with what was found; 2: it cannot be read, or is no store.
     """
-    path = load_daemon(config_path).config.store.path if file is None else file
+    path = load_config_of(config_path).store.path if file is None else file
     with ending_the_command():
         if not path.is_file():
             raise StoreError(f"there is no store {path}")
@@ -81,7 +81,7 @@ def check(*, file: Path | None, config_path: Path) -> None:
 @config_option
 def info(*, style: str, config_path: Path) -> None:
     """Show what the store holds: tables, how far readings go back, where collectors stand."""
-    path = load_daemon(config_path).config.store.path
+    path = load_config_of(config_path).store.path
     with ending_the_command():
         open_stored(path).close()  # says what is wrong with a store of another version
         found = take_inventory(path)

@@ -51,6 +51,12 @@ class TestBackup:
             assert len(list(copy.observations())) == 1
         assert not list(tmp_path.glob(".*part*"))
 
+    def test_rules_with_errors_do_not_stand_in_the_way(self, config: Path, tmp_path: Path):
+        """Somebody broke them, and wants a copy before mending anything."""
+        (tmp_path / "rules" / "lane.yaml").write_text("kpis: [")
+
+        assert run(config, "backup", tmp_path / "copy.db").exit_code == 0
+
     def test_it_is_one_file_that_only_its_owner_may_read(self, config: Path, tmp_path: Path):
         """A copy that needs a second file is half lost when it is moved; one that all may read is a leak."""
         run(config, "backup", tmp_path / "copy.db")

@@ -13,6 +13,7 @@ from slo_guard.domain.readings import Collection, CollectionFailure, GaugeFrame,
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.notify import Courier, DeliveryPolicy
 from slo_guard.source_board import SourceBoard
+from slo_guard.vitals import Vitals
 from slo_guard.watch import CollectorRun
 from slo_guard.work import Work
 from tests.support.daemon import eventually
@@ -178,6 +179,28 @@ def a_bench_with_messages(*keys: str) -> Bench:
     bench = Bench()
     bench.store.save_plan(PlanRecord(1, {}, tuple(a_notification(key, "sre") for key in keys)))
     return bench
+
+
+def test_a_long_line_at_a_slow_receiver_shows_life_between_its_messages():
+    """After an outage it takes minutes to send what waited: that is no stall, and the dead man's switch must not go off."""
+    now, silent = [0.0], []
+    vitals = Vitals(lambda: now[0])
+    vitals.expect(1.0, {"sre": 70.0})
+    store = FakeStore()
+    store.save_plan(PlanRecord(1, {}, tuple(a_notification(f"k{number}", "sre") for number in range(5))))
+    work = Work(store, OwnMetrics(), SourceBoard(), lambda: from_unix(NOW), lambda _name, _at: None, vitals)
+
+    class Slow(ScriptedReceiver):
+        def send(self, notification: Notification) -> None:
+            silent.extend(each for each in vitals.stalls(120.0, 0.0) if each.receiver == "sre" and self.attempts)
+            super().send(notification)
+            now[0] += 60.0
+
+    receiver = Slow("sre")
+    work.deliver(Courier(store, receiver, DeliveryPolicy()))()
+
+    assert len(receiver.accepted) == 5
+    assert silent == []
 
 
 def test_a_stop_waits_for_the_message_that_is_being_sent_and_begins_no_other():
