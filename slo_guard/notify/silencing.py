@@ -9,6 +9,7 @@ from slo_guard.domain.alerts import AlertKey
 from slo_guard.domain.kpi import Severity
 from slo_guard.domain.silences import Acknowledgement, Silence, alert_labels, silence_of
 from slo_guard.notify.groups import GroupKey
+from slo_guard.notify.text import labels_text
 
 _OF_A_GROUP = frozenset({"sprint", "kpi"})
 
@@ -47,4 +48,6 @@ class Silencing:
 def acknowledged_words(acknowledgement: Acknowledgement, *, others: bool) -> str:
     """Return who knows of an alert, for its messages; ``others``: the message is of other alerts as well."""
     what = "What fired before is acknowledged" if others else "Acknowledged"
-    return f"{what} by {acknowledgement.by} until {iso(acknowledgement.until)}: {acknowledgement.why}"
+    if acknowledgement.labels:
+        what = f"{labels_text(acknowledgement.labels)} is acknowledged"
+    return f"{what} by {acknowledgement.by} until {iso(int(acknowledgement.until))}: {acknowledgement.why}"

@@ -417,6 +417,16 @@ class TestAcknowledgements:
 
         assert shown(told) == [("predictive", True)]
 
+    def test_the_message_says_which_series_is_in_hand(self) -> None:
+        """A reader must not take the other one for acknowledged as well."""
+        planner = Planner(HOURLY)
+        planner.run(firing(1, key=FS, at=NOON), firing(2, key=PREDICTIVE, at=NOON), now=NOON)
+        planner.acknowledgements = [acknowledgement(labels=FS.labels)]
+
+        [told] = planner.run(ended(3, key=FS, at=NOON + 90), ended(4, key=PREDICTIVE, at=NOON + 90))
+
+        assert told.acknowledged == "system=fs is acknowledged by Ada until 2026-07-07T13:00:00Z: rolling back"
+
     def test_the_same_alert_that_fires_again_is_not_acknowledged(self) -> None:
         """That it came back is news."""
         planner = self.acknowledged()
