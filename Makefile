@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LOCKS  := deploy/requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench dashboard wheel peers lock clean
+.PHONY: help run test lint bench dashboard pictures wheel peers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ wheel: $(VENV)/run.stamp ## build the wheel in dist/, for a machine without the 
 
 dashboard: $(VENV)/dev.stamp ## build Grafana's dashboards from the shipped rules
 	$(BIN)/python -m deploy.grafana
+
+pictures: $(VENV)/dev.stamp peers ## draw the pictures of the documents anew (some minutes)
+	$(BIN)/python -m tests.pictures.dashboard
 
 peers: ## install the real peers (prometheus, promtool, alertmanager, postgres) where this user may
 	@deploy/install-peers

@@ -30,7 +30,7 @@ def collector_row() -> list[Placed]:
         mapped(_UP),
         link="/sources",
     )
-    return [Placed(up, COLUMNS, 8), *side_by_side(_collections())]
+    return [Placed(up, COLUMNS, 10), *side_by_side(_collections())]
 
 
 def evaluation_row() -> list[Placed]:

@@ -20,13 +20,12 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     DataTransformerConfig,
-    DynamicConfigValue,
     FieldColorModeId,
     ValueMap,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.grafana.palette import MUTE, steps
+from deploy.grafana.palette import MUTE, fixed, steps
 from deploy.grafana.units import Scale
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -84,7 +83,7 @@ def numbers(
     if words:
         panel.no_value(words)
     for letter, color in zip(_LETTERS, colors, strict=False):
-        panel.override_by_query(letter, [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})])
+        panel.override_by_query(letter, [fixed(color)])
     return panel
 
 

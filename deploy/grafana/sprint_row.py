@@ -9,9 +9,9 @@ from grafana_foundation_sdk.models.common import StackingMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
 
 from deploy.grafana.layout import Placed
-from deploy.grafana.palette import BAD, CALM, GOOD, MUTE, VERDICT_COLORS, WARN, words
+from deploy.grafana.palette import BAD, CALM, GOOD, MUTE, VERDICT_COLORS, WARN, fixed, words
 from deploy.grafana.panels import alert_list, lines, listing, numbers
-from deploy.grafana.queries import KEY, selector, verdict_count
+from deploy.grafana.queries import selector, verdict_count
 from deploy.grafana.units import Scale
 from slo_guard.domain.verdicts import Verdict
 
@@ -118,15 +118,15 @@ def _alert_list() -> Builder[Panel]:
 
 
 def _verdicts_over_time() -> timeseries.Panel:
-    counted = f"sum by (verdict) (max by ({KEY}, verdict) (slo_guard_kpi_verdict{selector()}))"
+    # What is fine stands at the bottom, so that what is not is seen to grow on top of it.
+    stacked = tuple(reversed(_SHOWN))
     panel = lines(
         "KPIs by verdict over time",
         "A breach is red that grows, a source that fell silent violet, work that gets done blue that turns green.",
-        (counted, "{{verdict}}"),
+        *((verdict_count(selector(), (verdict,)), words(verdict)) for verdict in stacked),
         scale=_COUNT,
     )
     panel.stacking(parts.StackingConfig().mode(StackingMode.NORMAL).group("A")).fill_opacity(75).line_width(0)
-    for verdict in _SHOWN:
-        color = DynamicConfigValue("color", {"mode": "fixed", "fixedColor": VERDICT_COLORS[verdict]})
-        panel.override_by_name(verdict.label, [color, DynamicConfigValue("displayName", words(verdict))])
+    for verdict in stacked:
+        panel.override_by_name(words(verdict), [fixed(VERDICT_COLORS[verdict])])
     return panel

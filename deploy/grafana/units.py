@@ -39,7 +39,7 @@ def scale_of(kpi: KPI) -> Scale:
         return Scale(unit, 2, None, 1.0) if goal else Scale(unit, 2, 0.0)
     if kpi.unit == SECONDS:
         percentile = kpi.type is IndicatorType.PERCENTILE
-        return Scale(unit, 2, None if percentile else 0.0)
+        return Scale(unit, None, None if percentile else 0.0)
     if kpi.measure.reducer in _SIGNED:
         return Scale(unit, soft_least=0.0)
     return Scale(unit, 0 if kpi.unit in (None, PLAIN) else None, 0.0)

@@ -69,7 +69,7 @@ def filled_in(text: str, chosen: Mapping[str, list[str]]) -> str:
         name = match[1] or match[2]
         if name in _RANGES:
             return _RANGES[name]
-        values = [re.sub(r"([\\^$*+?.()|\[\]{}])", r"\\\\\1", each) for each in chosen[name]]
+        values = [each if each == ".*" else re.sub(r"([\\^$*+?.()|\[\]{}])", r"\\\\\1", each) for each in chosen[name]]
         return values[0] if len(values) == 1 else f"({'|'.join(values)})"
 
     return _VARIABLE.sub(value, text)
