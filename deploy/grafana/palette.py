@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from slo_guard.domain.verdicts import Verdict
 
-BAD, LOST, WARN, GOOD, CALM, MUTE = "#b3261e", "#6a3fa0", "#8a5300", "#1b6e3c", "#2b5c91", "#555e6b"
+BAD, LOST, WARN, GOOD, CALM, MUTE = "#a81d14", "#633a9c", "#804d00", "#17643a", "#2a5684", "#535d63"
 """The inks of the page's light theme: white text stands on each of them, in both of Grafana's themes."""
 
 LINE_BAD, LINE_WARN, LINE_CALM = "#f2495c", "#ff9830", "#8ab8ff"

@@ -15,8 +15,10 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from deploy.grafana.__main__ import built, main
 from deploy.grafana.dashboard import as_json, of_rules
+from deploy.grafana.palette import VERDICT_COLORS
 from deploy.grafana.sprint_row import ALERTS_SOURCE
 from deploy.grafana.units import scale_of
+from slo_guard import expose
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI
 from slo_guard.loaded import load_files
@@ -189,6 +191,14 @@ def test_what_is_provisioned_is_what_the_dashboards_ask_for():
     assert sources["slo-guard-alerts"]["name"] == listed["options"]["datasource"] == ALERTS_SOURCE
     assert all(source["jsonData"]["manageAlerts"] for source in sources.values())
     assert [source["url"] for source in sources.values()] == ["$PROMETHEUS_URL", "$SLO_GUARD_URL/prometheus"]
+
+
+def test_a_verdict_has_the_colour_that_it_has_on_the_page():
+    """Whoever looks at both learns one set of colours; the page's style says which, `make dashboard` takes them over."""
+    style = (Path(expose.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
+
+    for color in VERDICT_COLORS.values():
+        assert color in style, color
 
 
 def test_the_picture_shows_panels_that_there_are():
