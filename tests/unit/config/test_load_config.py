@@ -168,6 +168,27 @@ def test_a_missing_secret_is_a_warning(folder, monkeypatch):
     ]
 
 
+def test_the_heartbeat_reaches_the_config_and_its_missing_secret_is_a_warning(folder, monkeypatch):
+    """Without its URL the daemon runs, but nobody would notice when it does not."""
+    monkeypatch.delenv("BEAT_URL", raising=False)
+
+    loaded = load(folder, heartbeat="{url: {env: BEAT_URL}, interval: 5m, stalled_after: 10m, undelivered_after: 0s}")
+
+    assert [(found.path, found.severity) for found in loaded.findings] == [("heartbeat.url", "warning")]
+    beat = loaded.config.heartbeat
+    assert (beat.interval, beat.method, beat.stalled_after, beat.undelivered_after) == (300.0, "GET", 600.0, 0.0)
+    assert load(folder).config.heartbeat is None
+
+
+@pytest.mark.parametrize("url", ["https://hc-ping.com/hunter2", "[hunter2]", "ftp://127.0.0.1/hunter2"])
+def test_a_heartbeat_url_that_stands_in_the_config_is_refused_and_never_repeated(folder, url):
+    """Whoever reads it can keep the switch from going off."""
+    loaded = load(folder, heartbeat=f"{{url: '{url}'}}" if not url.startswith("[") else f"{{url: {url}}}")
+
+    assert loaded.config is None
+    assert "hunter2" not in " ".join(said(loaded))
+
+
 def test_a_missing_secret_deep_in_the_options_is_found(folder):
     """Authentication stands three levels down."""
     auth = "http: {auth: {basic: {username: u, password: {file: gone}}}}"
