@@ -55,8 +55,9 @@ def configure(level: str = "info", style: str = "console") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
-    for noisy in ("uvicorn", "alembic"):
-        logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.WARNING))
+    logging.getLogger("alembic").setLevel(max(_LEVELS[level], logging.WARNING))
+    # It warns of each request that is no HTTP: whoever can reach the port could fill the log.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # Its warnings name whole URLs, with the path that is a webhook's secret; what they say, HttpError says too.
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     # It warns of each run that is left out while the one before goes on, which is counted by us.

@@ -22,7 +22,7 @@ from slo_guard.domain.notifications import Decision
 from slo_guard.store import open_store
 
 ROOT = Path(__file__).parents[2]
-_READY = re.compile(r"^slo_guard is ready: (http://\S+)$", re.MULTILINE)
+_READY = re.compile(r"^slo_guard is ready: (https?://\S+)$", re.MULTILINE)
 
 T = TypeVar("T")
 
