@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -148,15 +149,16 @@ def test_no_request_gets_an_answer_that_is_not_documented(asked: Asked) -> None:
     operations = [found.ok() for found in schema.get_all_operations()]
     # Without parameters and body there is one request only, and none that is wrong.
     varied = [each for each in operations if each.query or each.path_parameters or each.body]
-    cases = max(1, REQUESTS // (STATES * 2 * len(varied)))
+    # Some have fewer requests than that: a parameter that is true or false.
+    cases = math.ceil(1.05 * REQUESTS / (STATES * len(GenerationMode) * len(varied)))
 
     for operation in operations:
         for mode in GenerationMode if operation in varied else (GenerationMode.POSITIVE,):
             hold_to_its_document(asked, operation, mode, cases)
 
     total = sum(asked.answers.values())
-    assert total >= REQUESTS * 0.9, f"only {total} requests"
-    assert {status for state, status in asked.answers if state == "open"} >= {200, 201, 400, 404, 422}
+    assert total >= REQUESTS
+    assert {status for state, status in asked.answers if state == "open"} >= {200, 201, 404, 422}
     assert {status for state, status in asked.answers if state == "stranger"} <= {200, 401, 429}
     assert any(status == 503 for state, status in asked.answers if state == "not_ready")
 
