@@ -111,7 +111,8 @@ def alert_list(title: str, description: str, datasource: str) -> dashboard.Panel
         "sortOrder": 3,  # by importance
         "dashboardAlerts": False,
         "alertName": "",
-        "alertInstanceLabelFilter": '{sprint=~"$sprint", lane=~"$lane"}',
+        # No query of a data source: several values are an alternative only where it is asked for.
+        "alertInstanceLabelFilter": '{sprint=~"${sprint:regex}", lane=~"${lane:regex}"}',
         "datasource": datasource,
         "showInstances": True,
         "stateFilter": {"firing": True, "pending": True, "noData": False, "normal": False, "error": True},
