@@ -33,8 +33,9 @@ dashboard: $(VENV)/dev.stamp ## build Grafana's dashboards from the shipped rule
 
 pictures: $(VENV)/dev.stamp peers ## draw the pictures of the documents anew (some minutes)
 	$(BIN)/python -m tests.pictures.dashboard
+	$(BIN)/python -m tests.pictures.pages
 
-peers: ## install the real peers (prometheus, promtool, alertmanager, postgres) where this user may
+peers: ## install the real peers (prometheus, promtool, alertmanager, postgres, chromium) where this user may
 	@deploy/install-peers
 
 lock: $(VENV)/dev.stamp ## resolve the lock files anew from pyproject.toml

@@ -5,7 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
-_MODULES = ("bench_cycle", "bench_plan", "bench_burn", "bench_collect", "bench_render", "bench_quantiles")
+_MODULES = (
+    "bench_cycle",
+    "bench_plan",
+    "bench_burn",
+    "bench_collect",
+    "bench_render",
+    "bench_pages",
+    "bench_quantiles",
+)
 
 
 def main() -> int:

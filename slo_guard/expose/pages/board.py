@@ -37,7 +37,7 @@ from slo_guard.expose.pages.wording import (
 )
 from slo_guard.expose.snapshot import Snapshot
 
-SERIES_SHOWN = 20
+SERIES_SHOWN = 10
 ALERTS_SHOWN = 12
 
 

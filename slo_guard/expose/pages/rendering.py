@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import PackageLoader, StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slo_guard import __version__
 from slo_guard.domain.explanations import Explanation, Unexplained
@@ -28,21 +28,23 @@ _ICON = (
 _QUIET_ICON, _FIRING_ICON = (f"data:image/svg+xml,{quote(_ICON.format(color))}" for color in ("#0f766e", "#b42318"))
 
 _NAMES = ("board", "kpi", "alerts", "sources", "deliveries", "error")
+_MOST_BOARDS = 32
 
 
 class Pages:
     """Renders snapshots as HTML; built once, used from any thread."""
 
-    def __init__(self, environment: SandboxedEnvironment, style: StaticFile, script: StaticFile) -> None:
+    def __init__(self, environment: Environment, style: StaticFile, script: StaticFile) -> None:
         self.style = style
         self.script = script
         self._templates = {name: environment.get_template(f"{name}.html") for name in _NAMES}
         self._drawn = Drawn()
+        self._boards: tuple[Snapshot | None, dict[Hashable, str]] = (None, {})
 
     @classmethod
     def load(cls) -> Pages:
         """Read the templates, the style and the script that come with the package."""
-        environment = SandboxedEnvironment(
+        environment = Environment(
             loader=PackageLoader("slo_guard.expose"),
             autoescape=True,
             undefined=StrictUndefined,
@@ -54,9 +56,21 @@ class Pages:
     def board(
         self, snapshot: Snapshot | None, now: float, choice: Choice | None = None, visit: Visit | None = None
     ) -> str:
-        """Return the board at ``now`` (Unix seconds); without a snapshot it says what is awaited."""
-        board = None if snapshot is None else board_view(snapshot, now, self._drawn, choice or Choice())
-        return self._render("board", snapshot, now, visit, board=board)
+        """Return the board at ``now`` (Unix seconds); without a snapshot it says what is awaited.
+
+        Those who look within the same second get the same page: after an alert many do.
+        """
+        choice, visit = choice or Choice(), visit or Visit()
+        key = (choice, visit.theme, tuple(visit.query.items()), int(now))
+        of, kept = self._boards
+        if of is not snapshot or len(kept) >= _MOST_BOARDS:
+            kept = {}
+            self._boards = (snapshot, kept)
+        html = kept.get(key)
+        if html is None:
+            board = None if snapshot is None else board_view(snapshot, now, self._drawn, choice)
+            html = kept[key] = self._render("board", snapshot, now, visit, board=board)
+        return html
 
     def kpi(
         self,

@@ -168,7 +168,7 @@ def test_many_series_are_cut_to_the_worst_with_the_number_left_out():
     text = text_of(a_snapshot([verdict_frame(P95, rows, verdicts)]))
 
     assert "s077" in text
-    assert "and 80 more" in text
+    assert "and 90 more" in text
     assert "s099" not in text
 
 
