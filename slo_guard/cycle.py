@@ -22,11 +22,13 @@ from slo_guard.domain.verdicts import VerdictFrame
 from slo_guard.errors import StoreError
 from slo_guard.evaluate import Evaluation, EvaluationState
 from slo_guard.evaluate.explaining import explain
+from slo_guard.evaluate.renewing import LitterWatch
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.render import KpiRenderer
 from slo_guard.expose.snapshot import ReloadOutcome, Snapshot, SnapshotHolder
 from slo_guard.jobs import EvaluationBacklog, evaluate_once, plan_once
 from slo_guard.logs import OnceLogged
+from slo_guard.restoring import renew
 from slo_guard.source_board import SourceBoard
 from slo_guard.standing import StandingGates, sign_offs_known
 from slo_guard.vitals import Part, Vitals
@@ -87,6 +89,7 @@ class EvaluationCycle:
         self._silences: tuple[Silence, ...] = ()
         self._acknowledgements: tuple[Acknowledgement, ...] = ()
         self._told = OnceLogged()
+        self._litter = LitterWatch()
         self._standing_gates = StandingGates(store)
         self._gates: Mapping[str, Gate] = {}
         self._seconds = 0.0
@@ -174,6 +177,7 @@ class EvaluationCycle:
             self._skip(at)
             return False
         self._follow_up(evaluation, at)
+        self._forget_series(at)
         return True
 
     def _follow_up(self, evaluation: Evaluation, at: float) -> None:
@@ -294,6 +298,19 @@ class EvaluationCycle:
             return False
         self._usable = True
         return True
+
+    def _forget_series(self, at: float) -> None:
+        """Have series that are gone for good leave the memory, once they are many; else they stay until the restart."""
+        kpis = self._litter.littered(self._state, at)
+        if not kpis or self._backlog.record is not None:
+            return
+        try:
+            if renew(self._plan, self._store, self._state, kpis):
+                self._litter.renewed(self._state, kpis)
+        except StoreError as error:
+            log.warning("series_not_forgotten", error=str(error))
+        except Exception as error:  # noqa: BLE001 - as for an evaluation: what is in the state then, nobody knows
+            self._lose_state(error, self.awaiting)
 
     def _skip(self, at: float) -> None:
         self._own.evaluation_skipped()

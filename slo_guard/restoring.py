@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 import structlog
 
@@ -33,6 +34,28 @@ def rebuilt_state(
         seconds=round(monotonic() - started, 3),
     )
     return state
+
+
+def renew(plan: Plan, store: Store, state: EvaluationState, kpis: Collection[KPI]) -> bool:
+    """Build what ``state`` keeps of ``kpis`` anew from the store, without the series that are gone for good.
+
+    The last evaluation must have been stored. Returns whether it was done: not where the store no longer has all that
+    the windows hold, because its readings were too many for it. Raises ``StoreError``.
+    """
+    started = monotonic()
+    persisted = store.load_evaluation()
+    if persisted.evaluated_at is None or persisted.evaluated_at != state.evaluated_at:
+        return False
+    narrow = replace(plan, kpis=tuple(kpis))
+    begins = needed_from(narrow, persisted.evaluated_at, persisted.closed)
+    oldest = next(store.observations(), None)
+    if oldest is None or (oldest.id > 1 and oldest.observation.seen_at > begins):
+        return False
+    names = sorted({name for kpi in kpis for name in kpi.indicators})
+    history = store.observations(up_to_id=persisted.reading_cursor, seen_from=begins, indicators=names)
+    state.renew(EvaluationState.restored(narrow, persisted, history))
+    log.info("series_forgotten", kpis=[kpi.id for kpi in kpis], seconds=round(monotonic() - started, 3))
+    return True
 
 
 def state_to_start_with(

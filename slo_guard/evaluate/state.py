@@ -142,6 +142,17 @@ class EvaluationState:
                 self._readers.setdefault(indicator, []).append(track)
         self._follow_burn_alarms(plan)
 
+    def renew(self, other: EvaluationState) -> None:
+        """Go on with the tracks of ``other``, restored as of this state's last evaluation, in the place of its own."""
+        for key, track in other.tracks.items():
+            before = self.tracks[key]
+            for old, new in zip(before.inputs, track.inputs, strict=True):
+                new.late_samples = old.late_samples
+            self.tracks[key] = track
+            for indicator in track.kpi.indicators:
+                readers = self._readers[indicator]
+                readers[readers.index(before)] = track
+
     def _follow_burn_alarms(self, plan: Plan) -> None:
         before, self.burn_alarms = self.burn_alarms, {}
         for sprint in plan.sprints.values():
@@ -225,7 +236,8 @@ def needed_from(plan: Plan, now: float, closed: Mapping[str, float] | None = Non
             continue
         window, slack = kpi.measure.window, kpi.no_data.after_seconds
         at = _judged_up_to(kpi, plan, now)
-        starts.append(at - kpi.forget_after_seconds)
+        # A series that is gone is shown until it is stale, however soon it is to be forgotten.
+        starts.append(at - max(kpi.forget_after_seconds, slack))
         if kpi.drift is not None:
             # A trend begins with a whole stretch, and what its values were may have been seen a while before.
             starts.append(at - kpi.drift.over_seconds * (1 + 1 / POINTS) - slack)
