@@ -109,15 +109,19 @@ class GroupHead(NamedTuple):
     key: GroupKey
     told_at: float | None
     holds_back: bool
+    looked_for: tuple[int, ...] = ()
 
     @classmethod
     def from_text(cls, text: str) -> GroupHead:
         """Return the head of the group that ``text`` holds. Raises ``StoreError`` for any other text."""
         try:
-            format_, (receiver, sprint, kpi, kind, *tier), told_at, holds_back = json.loads(text.partition("\n")[0])
+            # Versions that knew no silences have looked for none.
+            format_, key, told_at, holds_back, *looked_for = json.loads(text.partition("\n")[0])
+            receiver, sprint, kpi, kind, *tier = key
             if format_ != _FORMAT:
                 raise StoreError(f"a planner group in the store has the unknown format {format_!r}")
-            return cls(GroupKey(receiver, sprint, kpi, AlertKind(kind), *tier), told_at, holds_back)
+            group_key = GroupKey(receiver, sprint, kpi, AlertKind(kind), *tier)
+            return cls(group_key, told_at, holds_back, tuple(*looked_for))
         except (TypeError, ValueError) as error:
             raise _unreadable(error) from None
 
@@ -126,7 +130,9 @@ class GroupHead(NamedTuple):
 class Group:
     """One conversation while a run plans it: the series told as firing, and those whose firing is held back.
 
-    ``silenced``: the series to be told of, once more for those in ``told`` as well, when no silence holds any more.
+    ``silenced``: the series to be told of, once more for those in ``told`` as well, when no silence holds any more;
+    ``silence_over``: whether that is so for some of them, which wait for something else. ``looked_for``: the silences
+    by which all of this has been decided; a group that is not touched is looked at again when they are others.
     """
 
     key: GroupKey
@@ -135,12 +141,14 @@ class Group:
     held: dict[LabelSet, FiringSeries] = field(default_factory=dict)
     silenced: dict[LabelSet, FiringSeries] = field(default_factory=dict)
     told_at: float | None = None
+    silence_over: bool = False
+    looked_for: tuple[int, ...] = ()
 
     def to_text(self) -> str | None:
         """Return the group as text, or None when there is nothing left to remember."""
         if self.facts is None or not (self.told or self.held or self.silenced):
             return None
-        head = [_FORMAT, self.key, self.told_at, bool(self.held or self.silenced)]
+        head = [_FORMAT, self.key, self.told_at, bool(self.held) or self.silence_over, self.looked_for]
         body = [self.facts, *(list(part.items()) for part in (self.told, self.held, self.silenced))]
         return "\n".join(json.dumps(part, separators=(",", ":")) for part in (head, body))
 
@@ -152,7 +160,9 @@ class Group:
             # Versions that knew no silences have left none.
             (severity, *facts), told, held, *silenced = json.loads(text.partition("\n")[2])
             facts = Facts(Severity(severity), *facts)
-            return cls(head.key, facts, _series(told), _series(held), _series(*silenced), head.told_at)
+            parts = (_series(told), _series(held), _series(*silenced))
+            # What makes it hold back is not said; whether a silence is over is seen when it is looked at.
+            return cls(head.key, facts, *parts, head.told_at, head.holds_back and bool(parts[2]), head.looked_for)
         except (TypeError, ValueError) as error:
             raise _unreadable(error) from None
 

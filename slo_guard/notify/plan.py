@@ -251,43 +251,55 @@ class _Run:
     def tell_what_was_silenced(self, route: Route) -> None:
         """Tell of the series that no silence keeps back any more, and which fire all the same."""
 
-        def matters(head: GroupHead) -> bool:
-            return head.holds_back or self._silencing.may_silence(head.key)
+        def is_to_be_looked_at(each: GroupHead | Group) -> bool:
+            waits = each.holds_back if isinstance(each, GroupHead) else each.silence_over
+            return waits or each.looked_for != self._silencing.may_silence(each.key)
 
-        for group in sorted(self.memory.groups_of(route, matters), key=lambda group: rank(group.key)):
-            self._keep_quiet(group)
-            news = News()
-            for labels, series in list(group.silenced.items()):
-                alert = self._alerts.get(group.key.alert(labels))
-                # As above: its end has yet to come, or is near.
-                if alert is None or alert.state is not AlertState.FIRING or alert.clear_since is not None:
-                    continue
-                # Told of the breach, nobody needs to hear that it is at risk as well; that waits for the breach's end.
-                if self._is_silenced(group, labels) or self._is_superseded(group, labels):
-                    continue
-                self.memory.touch(group)
-                del group.silenced[labels]
-                caused = alert.verdict is Verdict.NO_DATA and group.key.kpi != COLLECTOR_UP
-                if labels not in group.told and caused and self._was_told_of_outage(group.key, series.collectors):
-                    group.held[labels] = series
-                    continue
-                group.told[labels] = as_it_stands(group.key, labels, series, self._alerts)
-                news.fresh[labels] = series.seq
+        for group in sorted(self.memory.groups_of(route, is_to_be_looked_at), key=lambda group: rank(group.key)):
+            if not is_to_be_looked_at(group):
+                continue
+            self.memory.touch(group)
+            news, over = self._released(group)
+            group.looked_for = self._silencing.may_silence(group.key)
+            group.silence_over = over
             if news.fresh:
                 self._compose(group, NotificationReason.SILENCE_ENDED, news)
 
-    def _keep_quiet(self, group: Group) -> None:
-        """Remember which of the series that were told a silence now holds for: they are told anew when it ends."""
-        if not self._silencing.may_silence(group.key):
-            return
+    def _released(self, group: Group) -> tuple[News, bool]:
+        """Take the series over that are to be told now; return them, and whether others wait with no silence left.
+
+        Those that were told and that a silence holds for now are remembered: they are told anew when it ends.
+        """
         for labels, series in group.told.items():
             if labels not in group.silenced and self._is_silenced(group, labels):
-                self.memory.touch(group)
                 group.silenced[labels] = series
+        news, others_wait = News(), False
+        for labels, series in list(group.silenced.items()):
+            if self._is_silenced(group, labels):
+                continue
+            alert = self._alerts.get(group.key.alert(labels))
+            # As above: its end has yet to come, or is near. And told of the breach, nobody needs to hear that it is
+            # at risk as well; that waits for the breach's end.
+            firing = alert is not None and alert.state is AlertState.FIRING and alert.clear_since is None
+            if not firing or self._is_superseded(group, labels):
+                others_wait = True
+                continue
+            del group.silenced[labels]
+            if labels not in group.told and self._waits_for_its_source(group, labels, series):
+                group.held[labels] = series
+                continue
+            group.told[labels] = as_it_stands(group.key, labels, series, self._alerts)
+            news.fresh[labels] = series.seq
+        return news, others_wait
+
+    def _waits_for_its_source(self, group: Group, labels: LabelSet, series: FiringSeries) -> bool:
+        alert = self._alerts.get(group.key.alert(labels))
+        silent = alert is not None and alert.verdict is Verdict.NO_DATA and group.key.kpi != COLLECTOR_UP
+        return silent and self._was_told_of_outage(group.key, series.collectors)
 
     def _is_silenced(self, group: Group, labels: LabelSet) -> bool:
         facts = group.facts
-        if facts is None or not self._silencing.may_silence(group.key):
+        if facts is None:
             return False
         return self._silencing.silence(group.key.alert(labels), facts.lane, facts.severity) is not None
 

@@ -11,8 +11,6 @@ from slo_guard.domain.silences import Acknowledgement, Silence, alert_labels, si
 from slo_guard.notify.groups import GroupKey
 from slo_guard.notify.text import labels_text
 
-_OF_A_GROUP = frozenset({"sprint", "kpi"})
-
 
 class Silencing:
     """The silences that are active and the acknowledgements that have not ended at ``now`` (Unix seconds)."""
@@ -21,20 +19,29 @@ class Silencing:
         self._silences = [each for each in silences if each.is_active(now)]
         self._acknowledgements = [each for each in acknowledgements if not each.is_over(now)]
         self._now = now
+        self._by_rule: dict[tuple[str, str], list[Silence]] = {}
 
     def silence(self, key: AlertKey, lane: str, severity: Severity) -> Silence | None:
         """Return the silence that keeps the messages of the alert ``key`` back; None where there is none."""
-        if not self._silences:
+        found = self._for_rule(key.sprint, key.kpi)
+        if not found:
             return None
-        return silence_of(self._silences, alert_labels(key, lane=lane, severity=severity.value), self._now)
+        return silence_of(found, alert_labels(key, lane=lane, severity=severity.value), self._now)
 
-    def may_silence(self, key: GroupKey) -> bool:
-        """Whether a silence may match a series of the group ``key``: its series are worth looking at."""
-        known = {"sprint": key.sprint, "kpi": key.kpi}
-        return any(
-            all(each.matches(known) for each in silence.matchers if each.label in _OF_A_GROUP)
-            for silence in self._silences
-        )
+    def may_silence(self, key: GroupKey) -> tuple[int, ...]:
+        """Return the numbers of the silences that may match a series of the group ``key``."""
+        return tuple(silence.id for silence in self._for_rule(key.sprint, key.kpi))
+
+    def _for_rule(self, sprint: str, kpi: str) -> list[Silence]:
+        """Return the silences that the sprint and the KPI of an alert do not rule out; found once a run."""
+        if (sprint, kpi) not in self._by_rule:
+            known = {"sprint": sprint, "kpi": kpi}
+            self._by_rule[sprint, kpi] = [
+                silence
+                for silence in self._silences
+                if all(each.matches(known) for each in silence.matchers if each.label in known)
+            ]
+        return self._by_rule[sprint, kpi]
 
     def knows_of(self, key: GroupKey) -> bool:
         """Whether somebody has acknowledged alerts of the KPI of the group ``key``."""
