@@ -207,6 +207,14 @@ class TestGuessing:
         assert (refused.status_code, token, later) == (429, 200, 200)
         assert refused.headers["retry-after"] == "6"
 
+    def test_a_right_password_does_not_use_up_a_try(self):
+        """Whoever mistypes and then succeeds may mistype again."""
+        with guarded(AccessRules(CREDENTIALS), lambda: 1000.0) as (base, _):
+            for guess in range(9):
+                assert status("POST", f"{base}/-/reload", Authorization=f"Bearer {guess}") == 401
+            assert status("POST", f"{base}/-/reload", **basic("ada", PASSWORD)) == 200
+            assert status("POST", f"{base}/-/reload", Authorization="Bearer wrong") == 401
+
     def test_right_logins_are_not_counted(self):
         """Or a busy team would lock itself out."""
         limit = FailureLimit(lambda: 0.0)
