@@ -26,8 +26,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("browser")]
 PAGES = {
     "board": "/",
     "narrowed": "/?lane=ga-ops&verdict=missed",
-    "kpi": "/kpis/ga_e2e_p95",
-    "kpi-with-budget": "/kpis/ga_latency_slo",
+    "kpi": "/kpis/ga_latency_slo",
     "kpi-signed": "/kpis/fsv2_decision_signed",
     "alerts": "/alerts",
     "sources": "/sources",

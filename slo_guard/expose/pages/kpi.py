@@ -27,6 +27,7 @@ from slo_guard.expose.pages.moments import Calendar, Moment, age_words
 from slo_guard.expose.pages.periods import Period, firing_periods
 from slo_guard.expose.pages.plot import NARROW, WIDE, Plotted, plot
 from slo_guard.expose.pages.sent import SentView, sent_view
+from slo_guard.expose.pages.sparkline import is_dot
 from slo_guard.expose.pages.trail_runs import bridged, judged_range, runs_of, trail_words
 from slo_guard.expose.pages.wording import Badge, badge, kpi_path, web_link
 from slo_guard.expose.snapshot import Snapshot
@@ -191,15 +192,17 @@ def _facts(
 
 
 def _pictures(kpi: KPI, snapshot: Snapshot, calendar: Calendar, periods: Sequence[Period]) -> Iterator[Picture]:
+    """Yield how it went over the sprint and lately; the other way round while little of the sprint has been seen."""
     key, sprint = (kpi.sprint, kpi.id), snapshot.plan.sprints[kpi.sprint]
-    for name, trails in (("Over the sprint", snapshot.trails), ("Lately", snapshot.recent_trails)):
-        trail = trails.get(key)
-        seen = None if trail is None else judged_range(trail)
-        if trail is None or seen is None:
-            continue
-        trail = bridged(trail, kpi)
-        times = seen if name == "Lately" else (sprint.start_at, max(sprint.end_at, seen[1]))
-        yield _picture(name, kpi, trail, times, calendar, periods)
+    whole, lately = snapshot.trails.get(key), snapshot.recent_trails.get(key)
+    seen, last_seen = (None if trail is None else judged_range(trail) for trail in (whole, lately))
+    found = []
+    if whole is not None and seen is not None:
+        times = (sprint.start_at, max(sprint.end_at, seen[1]))
+        found.append(_picture("Over the sprint", kpi, bridged(whole, kpi), times, calendar, periods))
+    if lately is not None and last_seen is not None:
+        found.append(_picture("Lately", kpi, bridged(lately, kpi), last_seen, calendar, periods))
+    yield from reversed(found) if seen is not None and is_dot(seen, sprint) else found
 
 
 def _picture(
@@ -214,7 +217,7 @@ def _picture(
     moments += [(word, at) for word, at in (("checkpoint", kpi.checkpoint_at), ("due", kpi.due_at)) if at is not None]
     shown = Plotted(kpi, trail, times, calendar.zone, [each for each in periods if each.end > times[0]], moments)
     runs = list(runs_of(trail))
-    words = f"{name}: {trail_words(trail, kpi)}"
+    words = f"{name}: {trail_words(trail, kpi, calendar.now)}"
     return Picture(
         name=name,
         words=words,

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from slo_guard.domain.kpi import KPI
+from slo_guard.domain.kpi import KPI, Sprint
 from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.trails import Trail
 from slo_guard.domain.verdicts import Verdict
-from slo_guard.expose.pages.moments import age_words
 from slo_guard.expose.pages.scale import Scale
 from slo_guard.expose.pages.trail_runs import (
     Run,
@@ -50,20 +49,25 @@ def spark_of(kpi: KPI, snapshot: Snapshot) -> Markup | None:
     seen = None if trail is None else judged_range(trail)
     if sprint is not None and trail is not None and seen is not None:
         times = sprint.start_at, sprint.end_at
-        if seen[1] - seen[0] >= _DOT_BELOW * (times[1] - times[0]):
-            return sparkline(bridged(trail, kpi), kpi, times, "over the sprint")
+        if not is_dot(seen, sprint):
+            return sparkline(bridged(trail, kpi), kpi, times, "over the sprint", snapshot.at)
     # Of a sprint that has been watched for minutes only a dot would be seen: lately is what there is to see.
     lately = snapshot.recent_trails.get(key, trail)
     seen = None if lately is None else judged_range(lately)
     if lately is None or seen is None:
         return None
-    return sparkline(bridged(lately, kpi), kpi, seen, f"in the last {age_words(seen[1] - seen[0])}")
+    return sparkline(bridged(lately, kpi), kpi, seen, "lately", snapshot.at)
 
 
-def sparkline(trail: Trail, kpi: KPI, times: tuple[float, float], when: str) -> Markup:
+def is_dot(seen: tuple[float, float], sprint: Sprint) -> bool:
+    """Whether so little of a sprint has been seen that a picture of all of it shows nothing."""
+    return seen[1] - seen[0] < _DOT_BELOW * (sprint.end_at - sprint.start_at)
+
+
+def sparkline(trail: Trail, kpi: KPI, times: tuple[float, float], when: str, now: float) -> Markup:
     """Return the picture of ``trail`` between two instants; a screen reader reads what it comes to instead."""
     runs = list(runs_of(trail))
-    words = f"{kpi.title or kpi.id} {when}: {trail_words(trail, kpi)}"
+    words = f"{kpi.title or kpi.id} {when}: {trail_words(trail, kpi, now)}"
     parts = [*bars(runs, Scale(times, (0.0, 1.0), (0.0, _TOP, _WIDTH, _FLOOR)))]
     if kpi.type is not IndicatorType.BOOL:
         parts += _line(trail, kpi, times)

@@ -106,14 +106,19 @@ def value_range(arrays: list[FloatArray], bounds: tuple[float, ...]) -> tuple[fl
     return low, high
 
 
-def trail_words(trail: Trail, kpi: KPI) -> str:
-    """Return how a KPI went in a sentence: ``seen for 4 d, of which missed 3 h 20 min, no data 10 min``."""
-    judged = int(np.count_nonzero(trail.verdict >= 0))
-    if not judged:
+def trail_words(trail: Trail, kpi: KPI, until: float) -> str:
+    """Return how a KPI went in a sentence: ``judged for 4 d, of which missed up to 3 h 20 min``.
+
+    "Up to": of a slot only its worst is known. ``until``: now (Unix seconds); the last slot may not be over.
+    """
+    spent = np.full(len(trail), trail.slot_seconds)
+    spent[-1:] = np.clip(until - (trail.at[-1:] - trail.slot_seconds), 0.0, trail.slot_seconds)
+    judged = float(spent[trail.verdict >= 0].sum())
+    if not (trail.verdict >= 0).any():
         return "not judged yet"
-    spent = [(each, int(np.count_nonzero(trail.verdict == each))) for each in _TELLING]
-    told = [f"{each.label.replace('_', ' ')} {age_words(count * trail.slot_seconds)}" for each, count in spent if count]
-    seen = f"judged for {age_words(judged * trail.slot_seconds)}"
+    of = [(each, float(spent[trail.verdict == each].sum())) for each in _TELLING]
+    told = [f"{each.label.replace('_', ' ')} up to {age_words(seconds)}" for each, seconds in of if seconds]
+    seen = f"judged for {age_words(judged)}"
     if told:
         return f"{seen}, of which {', '.join(told)}"
     return f"{seen}, never {'missed' if kpi.objective is not None else 'without data'}"

@@ -46,7 +46,7 @@ def test_what_was_missed_is_marked_in_shape_and_in_words():
 
     spark = str(spark_of(P95, shown(trail)))
 
-    assert 'aria-label="p95 &lt;of&gt; GA over the sprint: judged for 2 d 2 h, of which missed 5 h"' in spark
+    assert 'aria-label="p95 &lt;of&gt; GA over the sprint: judged for 2 d 2 h, of which missed up to 5 h"' in spark
     assert spark.count('class="zone"') == 1
     assert spark.count('class="bar-missed"') == 1
     assert spark.count('class="bar-met"') == 2
@@ -71,7 +71,7 @@ def test_minutes_of_a_sprint_are_shown_as_minutes():
 
     spark = str(spark_of(P95, shown(few, recent_trails={(P95.sprint, P95.id): recent})))
 
-    assert "in the last 3 min: judged for 3 min, of which missed 1 min" in spark
+    assert "p95 &lt;of&gt; GA lately: judged for 3 min, of which missed up to 1 min" in spark
 
 
 def test_nothing_seen_is_no_picture():
@@ -233,7 +233,14 @@ def test_ages_are_no_finer_than_anybody_wants_to_know(seconds, words):
     assert age_words(seconds) == words
 
 
+def test_a_slot_that_is_not_over_counts_for_what_is_over_of_it():
+    """A daemon that has run for ten minutes has not seen an hour."""
+    trail = a_trail([1.0, 1.3], [MET, MISSED])
+
+    assert trail_words(trail, P95, float(trail.at[0]) + 600.0) == "judged for 1 h 10 min, of which missed up to 10 min"
+
+
 def test_a_kpi_that_was_fine_all_the_time_says_so():
     """Good news is news."""
-    assert trail_words(a_trail([1.0] * 3, [MET] * 3), P95) == "judged for 3 h, never missed"
-    assert trail_words(a_trail([NAN], [UNSEEN]), P95) == "not judged yet"
+    assert trail_words(a_trail([1.0] * 3, [MET] * 3), P95, NOW) == "judged for 3 h, never missed"
+    assert trail_words(a_trail([NAN], [UNSEEN]), P95, NOW) == "not judged yet"
