@@ -87,10 +87,11 @@ def board_view(snapshot: Snapshot, now: float, drawn: Drawn, choice: Choice = Ch
     kpis = {(kpi.sprint, kpi.id): kpi for kpi in plan.kpis}
     calendars, general = calendars_of(snapshot, now)
     marks = Marks(snapshot, general)
+    sprints = [sprint_view(sprint, calendars[sprint.id], snapshot) for sprint in plan.sprints.values()]
     shown = loudest_alerts(snapshot, ALERTS_SHOWN)
     states = Counter(int(alert.state) for alert in snapshot.alerts.values())
     return BoardView(
-        sprints=tuple(sprint_view(sprint, calendars[sprint.id], snapshot) for sprint in plan.sprints.values()),
+        sprints=tuple(sorted(sprints, key=lambda sprint: sprint.state != "")),
         verdicts=tuple(_verdict_filters(snapshot, choice)),
         lane_filters=tuple(_lane_filters(snapshot, choice)),
         everything=Choice().path(),

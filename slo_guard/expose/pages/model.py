@@ -166,7 +166,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class BoardView:
-    """The board; ``narrowed`` says in words what is chosen, empty for all."""
+    """The board; ``sprints``: those that run first; ``narrowed`` says in words what is chosen, empty for all."""
 
     sprints: tuple[SprintView, ...]
     verdicts: tuple[Filter, ...]

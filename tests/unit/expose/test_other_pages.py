@@ -17,7 +17,7 @@ from slo_guard.domain.verdicts import Verdict
 from slo_guard.errors import StoreError
 from slo_guard.expose.pages.rendering import Pages
 from slo_guard.source_board import SourceBoard
-from tests.support.builders import a_failure, a_frame, a_kpi, an_objective, labels
+from tests.support.builders import SPRINT_START, a_failure, a_frame, a_kpi, a_sprint, an_objective, labels
 from tests.support.pictures import NOW, a_snapshot, an_alert, verdict_frame
 from tests.support.serving import serving
 from tests.support.store_examples import a_notification
@@ -176,6 +176,18 @@ def test_the_board_is_narrowed_by_its_address(query, shown):
     assert page.count('<tbody id="kpi-') == shown
     assert ("Show all KPIs" in page) is bool(query)
     assert "<b>" not in page
+
+
+def test_of_two_sprints_the_one_that_runs_is_on_top():
+    """The old one is kept for its summary; the page is about the one that is on."""
+    old, running = a_sprint(SPRINT_START - 14 * 86_400, SPRINT_START, "sprint-39"), a_sprint()
+    snapshot = a_snapshot([verdict_frame(LOAD, {P1: 1.0})])
+    plan = replace(snapshot.plan, sprints={each.id: each for each in (old, running)})
+
+    page = Pages.load().board(replace(snapshot, plan=plan), NOW)
+
+    assert page.count("<h1") == 1
+    assert page.index("<code>sprint-40</code>") < page.index("<code>sprint-39</code>")
 
 
 def test_a_theme_is_kept_and_leads_nowhere_else():
