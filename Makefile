@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LOCKS  := deploy/requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench dashboard pictures wheel peers lock clean
+.PHONY: help run test lint reference bench dashboard pictures wheel peers lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,11 @@ lint: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+reference: $(VENV)/dev.stamp ## write the tables of all config and rule fields anew
+	$(BIN)/slo-guard schema config --format markdown > config/reference.md
+	$(BIN)/slo-guard schema rules --format markdown > rules/reference.md
+	$(BIN)/slo-guard schema tests --format markdown > rules/tests-reference.md
+
 bench: $(VENV)/dev.stamp peers ## measure; see tests/benchmarks/README.md
 	$(BIN)/python -m tests.benchmarks
 
@@ -34,6 +39,7 @@ dashboard: $(VENV)/dev.stamp ## build Grafana's dashboards from the shipped rule
 pictures: $(VENV)/dev.stamp peers ## draw the pictures of the documents anew (some minutes)
 	$(BIN)/python -m tests.pictures.dashboard
 	$(BIN)/python -m tests.pictures.pages
+	$(BIN)/python -m tests.pictures.slack
 
 peers: ## install the real peers (prometheus, promtool, alertmanager, postgres, chromium) where this user may
 	@deploy/install-peers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -101,3 +101,9 @@ class RuleTestFile(Options):
         None, description="The daemon's config, for the types and units of the indicators (default: what rules imply)."
     )
     tests: Annotated[list[RuleTest], Field(min_length=1)] = Field(description="The tests.")
+
+
+def rule_tests_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a file of rule tests."""
+    schema = RuleTestFile.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "slo_guard rule tests"}
