@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -18,6 +19,7 @@ from slo_guard.clock import iso
 from slo_guard.domain.alerts import AlertKind
 from slo_guard.domain.builtin import COLLECTOR_UP, SPRINT_CLOSE
 from slo_guard.domain.notifications import NotToldReason
+from slo_guard.domain.trails import NOT_JUDGED
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.loaded import load_files
 from slo_guard.replay.backtest import backtest_json, backtest_store
@@ -76,6 +78,28 @@ def test_it_ends_with_the_close_and_then_goes_on(straight: LivedSprint) -> None:
     assert straight.last["ga_e2e_p95"].at == straight.instants[-1] > straight.sprint.end_at
 
 
+def drawn(lived: LivedSprint) -> dict[str, list[list[float]]]:
+    """Return what is drawn of each KPI; NaN as -1."""
+    return {
+        kpi: [np.nan_to_num(column, nan=-1.0).tolist() for column in (trail.at, trail.value, trail.low, trail.high)]
+        + [trail.verdict.tolist()]
+        for (_, kpi), trail in lived.trails.items()
+    }
+
+
+def test_the_course_of_each_kpi_over_the_sprint_is_kept(straight: LivedSprint) -> None:
+    """What the page of a sprint that is over draws: each KPI from the first day to the last, where it was judged."""
+    ended = {final.kpi for each in straight.transitions for final in each.finals}
+
+    assert {kpi for _, kpi in straight.trails} == ended
+    for trail in straight.trails.values():
+        assert trail.at[-1] - trail.slot_seconds < straight.sprint.end_at <= trail.at[-1]
+        assert trail.at[0] == straight.sprint.start_at + trail.slot_seconds
+        judged = np.count_nonzero(trail.verdict != NOT_JUDGED)
+        assert judged >= 0.9 * (straight.sprint.end_at - straight.sprint.start_at) / STEP_SECONDS
+    assert straight.trails[straight.sprint.id, "sev1_incidents"].verdict[-1] == Verdict.MISSED
+
+
 def test_backtest_finds_the_same_transitions_in_what_was_stored(straight: LivedSprint) -> None:
     """What was tested is what pages: one evaluator, whoever drives it; compacted readings are the same readings."""
     plan = load_files(straight.config_path).plan
@@ -114,6 +138,7 @@ def test_a_sprint_restarted_ten_times_is_the_same_sprint(straight: LivedSprint, 
     assert restarted.transitions == straight.transitions
     assert restarted.decisions == straight.decisions
     assert restarted.messages == straight.messages
+    assert drawn(restarted) == drawn(straight)
 
 
 def test_the_command_ends_with_the_close_and_the_final_verdicts(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from slo_guard.demo.sprint_room import SprintRoom
 from slo_guard.domain.alerts import Transition
 from slo_guard.domain.kpi import Sprint
 from slo_guard.domain.notifications import Decision
+from slo_guard.domain.trails import Trail
 from slo_guard.domain.verdicts import Verdict, VerdictFrame
 from slo_guard.loaded import load_files
 from slo_guard.stepped import stepping
@@ -37,6 +38,7 @@ class LivedSprint:
     messages: list[str] = field(default_factory=list)
     verdicts: set[Verdict] = field(default_factory=set)
     last: dict[str, VerdictFrame] = field(default_factory=dict)
+    trails: dict[tuple[str, str], Trail] = field(default_factory=dict)
 
 
 def live_through(folder: Path, step_seconds: float, stops: Collection[float] = ()) -> LivedSprint:
@@ -61,6 +63,7 @@ def live_through(folder: Path, step_seconds: float, stops: Collection[float] = (
                 prune(lived.store_path, lived.instants[-1])
     with closing(open_store(lived.store_path)) as store:
         lived.transitions = without_ports(store.transitions())
+        lived.trails = dict(store.load_evaluation().trails)
         lived.decisions = store.decisions()
     lived.messages = [_PORT.sub("HOST", str(each.message)) for each in received if each.accepted]
     return lived
