@@ -58,7 +58,8 @@ def a_page(browser: Browser, *, hushed: tuple[str, ...] = (), **options: Any) ->
         yield page
     finally:
         context.close()
-    assert [each for each in said if not any(part in each for part in hushed)] == []
+    unexpected = [each for each in said if not any(part in each for part in hushed)]
+    assert not unexpected, f"the browser's console says: {unexpected}"
 
 
 def grave_violations(page: Page, *, only: str | None = None) -> list[str]:
