@@ -185,6 +185,8 @@ class _Run:
             if labels in old:
                 new[labels] = old.pop(labels)
                 group.facts, group.told_at = Facts.of(transition), before.told_at
+                # The silence may end as the sprint does, or hold for that sprint only: to be looked at in any case.
+                group.silence_over |= new is group.silenced
 
     def _decide(self, decision: Decision) -> None:
         # One that a changed severity has told after all takes the place of "not routed".

@@ -179,20 +179,38 @@ class TestWhatFiresWithinASilence:
 
         assert reasons(planner.run(now=NOON + 600, standing=[fired])) == [STILL]
 
-    def test_it_goes_over_into_the_next_sprint(self) -> None:
-        """The day the sprint changes is the day of big deploys."""
-        planner = quiet()
-        planner.run(firing(1, key=FS))
+    @pytest.mark.parametrize(
+        ("silenced", "told_at"),
+        [
+            (silence(), 600.0),
+            (silence(until=NOON + 60), 60.0),
+            (silence(Matcher("sprint", "sprint-40")), 60.0),
+        ],
+        ids=["that_lasts", "that_ends_with_the_sprint", "of_that_sprint_alone"],
+    )
+    @pytest.mark.parametrize("told_before", [False, True], ids=["new", "told_before"])
+    def test_it_goes_over_into_the_next_sprint(self, silenced: Silence, told_at: float, *, told_before: bool) -> None:
+        """The day the sprint changes is the day of big deploys, and a silence ends as one is over."""
+        planner = Planner(HOURLY)
+        if told_before:
+            planner.run(firing(1, key=FS), now=NOON - 60)
+            planner.silences = [silenced]
+            planner.run(now=NOON)
+        else:
+            planner.silences = [silenced]
+            planner.run(firing(1, key=FS))
         carried = replace(FS, sprint="sprint-41")
         moved = firing(
             2, key=carried, from_state=AlertState.FIRING, reason=Reason.CARRIED_OVER, carried_from="sprint-40"
         )
         planner.alerts = {}
 
-        assert planner.run(moved, now=NOON + 60) == []
-        [told] = planner.run(now=NOON + 600)
+        told = {60.0: planner.run(moved, now=NOON + 60)}
+        told |= {after: planner.run(now=NOON + after) for after in (61.0, 600.0, 601.0)}
 
-        assert (told.reason, told.sprint) == (STILL, "sprint-41")
+        [message] = told[told_at]
+        assert (message.reason, message.sprint) == (STILL, "sprint-41")
+        assert sum(map(len, told.values())) == 1
 
     def test_a_group_in_which_nothing_happens_is_not_read_while_it_is_silenced(self) -> None:
         """A hundred thousand series that fire in a silence must not cost each cycle seconds."""
