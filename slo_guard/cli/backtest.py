@@ -1,4 +1,4 @@
-"""``slo-guard backtest``: every transition that rules would have made on recorded samples."""
+"""``slo-guard backtest``: every transition that rules would have made on what was recorded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from slo_guard.cli.backtest_prometheus import of_prometheus
 from slo_guard.cli.recorded import (
+    BaseUrl,
     Instant,
     ending_the_command,
     format_option,
@@ -43,7 +45,12 @@ _STYLES = {AlertState.FIRING: "bold red", AlertState.PENDING: "yellow", AlertSta
 )
 @samples_option
 @click.option("--store", type=click.Path(path_type=Path), metavar="FILE", help="What a daemon stored.")
-@click.option("--prometheus", metavar="URL", help="Not supported by this version; use --samples or --store.")
+@click.option(
+    "--prometheus",
+    type=BaseUrl(),
+    metavar="URL",
+    help="A Prometheus whose history is asked: the queries of --config, or the metrics that --rules name.",
+)
 @click.option("--from", "start", type=Instant(), required=True, metavar="T", help="The first evaluation.")
 @click.option("--to", "end", type=Instant(), required=True, metavar="T", help="The last instant, included.")
 @format_option
@@ -62,29 +69,38 @@ def backtest(
 
     Each KPI is evaluated at from + k x its interval, up to and including to; samples before from fill its
     windows. A store's readings count from when the daemon saw them, so that its own day comes out again.
-    Instants are ISO 8601 with a zone, or Unix seconds. Exit code 1: the rules have errors; 2: a file cannot be used.
+
+    With --prometheus each query of the config's prometheus collectors is asked of URL at its collector's interval, with
+    the collector's authentication and TLS; with --rules each indicator is the metric of its name (a histogram its
+    _bucket series) at the shortest interval of its KPIs. KPIs that read anything else are left out, and named.
+
+    Instants are ISO 8601 with a zone, or Unix seconds. Exit code 1: the rules have errors; 2: a file cannot be
+    used, or Prometheus not asked.
     """
-    if prometheus is not None:
-        raise click.UsageError("--prometheus is not supported by this version; record samples and use --samples.")
     _exactly_one(rules=rules, config=config)
-    _exactly_one(samples=samples, store=store)
+    _exactly_one(samples=samples, store=store, prometheus=prometheus)
     if end < start:
         raise click.UsageError(f"--to {iso(end)} is before --from {iso(start)}.")
     with working():
-        plan = load_plan(rules, config)
-        transitions = _of_samples(plan, samples, start, end) if samples else _of_store(plan, store, start, end)
+        if prometheus is not None:
+            transitions = of_prometheus(prometheus, rules, config, start, end)
+        else:
+            plan = load_plan(rules, config)
+            transitions = _of_samples(plan, samples, start, end) if samples else _of_store(plan, store, start, end)
     if style == "json":
         print_json(backtest_json(transitions))
     else:
         _print_table(transitions, start, end)
 
 
-def _exactly_one(**options: Path | None) -> None:
-    (first, one), (second, other) = options.items()
-    if one is None and other is None:
-        raise click.UsageError(f"Missing option '--{first}' or '--{second}'.")
-    if one is not None and other is not None:
-        raise click.UsageError(f"Give --{first} or --{second}, not both.")
+def _exactly_one(**options: Path | str | None) -> None:
+    names = [f"--{name}" for name in options]
+    given = [f"--{name}" for name, value in options.items() if value is not None]
+    if not given:
+        choice = "' or '".join(names)
+        raise click.UsageError(f"Missing option '{choice}'.")
+    if len(given) > 1:
+        raise click.UsageError(f"Give {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}.")
 
 
 def _of_samples(plan: Plan, samples: Path, start: float, end: float) -> tuple[Transition, ...]:

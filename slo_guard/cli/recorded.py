@@ -19,6 +19,7 @@ from slo_guard.config import Config
 from slo_guard.domain.kpi import Plan
 from slo_guard.domain.ports import StoredObservation
 from slo_guard.errors import ConfigError, SloGuardError, UnitError
+from slo_guard.http_options import checked_url
 from slo_guard.loaded import Loaded, load_files, load_settings
 from slo_guard.replay.instants import parse_instant
 from slo_guard.replay.samples import read_samples
@@ -58,6 +59,19 @@ class Duration(click.ParamType[float]):
         try:
             return parse_duration(str(value))
         except UnitError as error:
+            self.fail(str(error), param, ctx)
+
+
+class BaseUrl(click.ParamType[str]):
+    """A server's http or https URL, without user and password."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value``, or fail with what to write instead; a password in it is not shown."""
+        try:
+            return checked_url(str(value))
+        except ValueError as error:
             self.fail(str(error), param, ctx)
 
 

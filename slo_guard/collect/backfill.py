@@ -61,6 +61,10 @@ class Stretch:
         """Return its first ``count`` points at most."""
         return replace(self, count=min(count, self.count))
 
+    def behind(self, first: Stretch) -> Stretch:
+        """Return what is left of it once its ``first`` points are read; it may have none."""
+        return Stretch(first.end + self.step, self.step, self.count - first.count)
+
 
 def missing_stretch(
     progress: Progress, now: float, interval: float, history_from: float | None, series: int, *, gaps: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,17 @@ class PrometheusServer:
 
 @contextmanager
 def running_prometheus(
-    folder: Path, targets: Mapping[str, str], *, port: int | None = None, alerts: list[dict[str, Any]] | None = None
+    folder: Path,
+    targets: Mapping[str, str],
+    *,
+    port: int | None = None,
+    alerts: list[dict[str, Any]] | None = None,
+    flags: Sequence[str] = (),
 ) -> Iterator[PrometheusServer]:
-    """Run a Prometheus that scrapes ``targets`` (address by job name) and evaluates ``alerts`` every second."""
+    """Run a Prometheus that scrapes ``targets`` (address by job name) and evaluates ``alerts`` every second.
+
+    Blocks that stand in ``folder``/data already are its history; ``flags`` are further ones of its command line.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     jobs = [{"job_name": job, "static_configs": [{"targets": [address]}]} for job, address in targets.items()]
@@ -45,6 +53,7 @@ def running_prometheus(
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}",
+        *flags,
     ]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:

@@ -99,11 +99,14 @@ def test_the_table_counts_and_shows_the_transitions(folder: Path) -> None:
     [
         (["--from", "2026-07-06T16:00:00Z", "--to", "2026-07-06T15:00:00Z"], "is before --from"),
         (["--from", "2026-07-06T16:00:00Z"], "Missing option '--to'"),
-        (["--from", "0", "--to", "1", "--prometheus", "http://127.0.0.1:9"], "not supported by this version"),
+        (
+            ["--from", "0", "--to", "1", "--prometheus", "http://127.0.0.1:9"],
+            "Give --samples or --prometheus, not both",
+        ),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_why(folder: Path, arguments: list[str], says: str) -> None:
-    """What is not there yet must say so, not fail in some other way."""
+    """A wrong option must say so, not fail in some other way."""
     result = run(folder, *arguments)
 
     assert result.exit_code == 2

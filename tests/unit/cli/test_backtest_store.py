@@ -116,7 +116,7 @@ def test_a_store_that_is_none_is_one_message_and_nothing_is_made(folder: Path) -
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--rules", "r"], "Missing option '--samples' or '--store'"),
+        (["--rules", "r"], "Missing option '--samples' or '--store' or '--prometheus'"),
         (["--samples", "s"], "Missing option '--rules' or '--config'"),
         (["--rules", "r", "--config", "c", "--store", "s"], "Give --rules or --config, not both"),
         (["--rules", "r", "--samples", "a", "--store", "s"], "Give --samples or --store, not both"),
