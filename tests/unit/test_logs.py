@@ -53,7 +53,7 @@ def test_a_json_line_begins_with_when_how_bad_and_what(capsys: pytest.CaptureFix
         b"bytes",
         "line\nbreak",
         "\udc80",
-        object(),
+        pytest.param(object(), id="object"),
         RuntimeError("x"),
     ],
     ids=repr,
@@ -92,7 +92,8 @@ def test_libraries_log_in_the_same_way_and_not_more_than_we_need(capsys: pytest.
 
     logging.getLogger("alembic.runtime.migration").info("Running upgrade")
     logging.getLogger("apscheduler.scheduler").warning("maximum number of running instances reached")
-    logging.getLogger("uvicorn.error").warning("%s was odd", "something")
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("sqlalchemy.pool").warning("%s was odd", "something")
 
     assert [(line["level"], line["event"]) for line in documents(capsys)] == [("warning", "something was odd")]
 
@@ -125,7 +126,7 @@ def test_a_line_for_people_stays_one_line(capsys: pytest.CaptureFixture[str]):
 
     log.warning("collection_failed", collector="page", error="no\n2026-01-01 [info] all is well\x1b[2J")
 
-    logging.getLogger("uvicorn.error").warning("odd\nrequest")
+    logging.getLogger("sqlalchemy.pool").warning("odd\nrequest")
 
     out = capsys.readouterr().err
     assert out.count("\n") == 2

@@ -9,11 +9,11 @@ from slo_guard.collect import COLLECTORS
 from slo_guard.config import load_config
 from slo_guard.errors import SecretError
 from slo_guard.notify import RECEIVERS
-from slo_guard.passwords import PasswordHash, new_token, token_digest
+from slo_guard.passwords import token_digest
 from tests.support.certificates import authority, signed
 
-HASH = str(PasswordHash.of("correct horse"))
-TOKEN = new_token()
+HASH = "$scrypt$ln=15,r=8,p=3$6HZbCFMk9pY/+KNJF08MoQ$ze5itfUWH0+1HT0O+emSCwgfJDf3ZRhueGUdIIxEvfk"
+TOKEN = "slog_C1K3LXPKPXHdg8rx5nOVpteTe1zP9EvmxKj6Vw8gr0I"
 DIGEST = token_digest(TOKEN)
 
 

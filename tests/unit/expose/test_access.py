@@ -16,11 +16,11 @@ from slo_guard.expose.credentials import Authenticator, Credentials
 from slo_guard.expose.failures import FailureLimit
 from slo_guard.expose.own_metrics import OwnMetrics
 from slo_guard.expose.server import HttpServer
-from slo_guard.passwords import PasswordHash, new_token, token_digest
+from slo_guard.passwords import PasswordHash, token_digest
 from tests.support.pictures import a_snapshot, holding
 from tests.support.serving import accepted
 
-TOKEN = new_token()
+TOKEN = "slog_C1K3LXPKPXHdg8rx5nOVpteTe1zP9EvmxKj6Vw8gr0I"
 PASSWORD = "correct horse é"
 SALT = b"0123456789abcdef"
 HASHED = PasswordHash(14, 8, 1, SALT, hashlib.scrypt(PASSWORD.encode(), salt=SALT, n=2**14, r=8, p=1, dklen=32))
