@@ -22,6 +22,7 @@ from slo_guard.demo.world.story import Episode
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import Sprint
 from slo_guard.domain.verdicts import Verdict, VerdictFrame
+from slo_guard.evaluate.worst_first import worst_row
 from slo_guard.notify.text import objective_words, value_text
 from slo_guard.units import format_duration
 
@@ -132,7 +133,7 @@ def _final_table(frames: Iterable[VerdictFrame]) -> Table:
         kpi = frame.kpi
         if kpi.id == COLLECTOR_UP:
             continue
-        worst = frame.row(int(frame.verdict.argmax()))
+        worst = frame.row(worst_row(frame))
         objective = kpi.objective.text if kpi.objective is not None else ""
         table.add_row(
             kpi.lane if kpi.lane != lane else "",

@@ -10,7 +10,8 @@ import numpy as np
 
 from slo_guard.domain.readings import FloatArray
 from slo_guard.domain.trails import NOT_JUDGED, Trail
-from slo_guard.domain.verdicts import AlertState, VerdictFrame
+from slo_guard.domain.verdicts import VerdictFrame
+from slo_guard.evaluate.worst_first import worst_row
 
 _COLUMNS = 4
 
@@ -79,8 +80,7 @@ def standing_in(frame: VerdictFrame) -> Standing:
     if len(values) == 1:
         value = float(values[0])
         return Standing(value, value, value, int(verdicts[0]))
-    # The row that the page shows first: the worst verdict, firing before pending among equals, else in rule order.
-    worst = int(np.argmax(verdicts * np.int8(len(AlertState)) + frame.alert_state))
+    worst = worst_row(frame)
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)
     return Standing(float(values[worst]), float(low), float(high), int(verdicts[worst]))
 

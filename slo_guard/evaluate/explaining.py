@@ -14,12 +14,13 @@ from slo_guard.domain.close_words import restated_lines, seal_words, target_line
 from slo_guard.domain.explanations import Explanation, Section, SeriesExplanation
 from slo_guard.domain.kpi import BudgetMethod, NoDataThen, Pace, Severity
 from slo_guard.domain.readings import IndicatorSpec
-from slo_guard.domain.verdicts import AlertState, SeriesVerdict, VerdictFrame
+from slo_guard.domain.verdicts import SeriesVerdict, VerdictFrame
 from slo_guard.evaluate.arithmetic import arithmetic
 from slo_guard.evaluate.comparison_words import value_words
 from slo_guard.evaluate.formula_words import formula_words, objective_words, window_words
 from slo_guard.evaluate.input_words import explain_inputs
 from slo_guard.evaluate.tracks import KpiTrack
+from slo_guard.evaluate.worst_first import worst_rows
 from slo_guard.units import RATIO, format_duration, format_value
 
 MOST_SERIES: Final = 20
@@ -40,7 +41,7 @@ def explain(
     ``now``: up to when the track has taken in what was seen (Unix seconds), not before ``frame.at``; ``indicators``:
     what the collectors declare, by name.
     """
-    rows = [frame.row(row) for row in _worst_rows(frame, most_series)]
+    rows = [frame.row(row) for row in worst_rows(frame, most_series)]
     places = {labels: group for group, labels in enumerate(track.groups.labels)}
     return Explanation(
         kpi=track.kpi,
@@ -73,12 +74,6 @@ def standing_frame(track: KpiTrack, frame: VerdictFrame) -> VerdictFrame:
 def _series(track: KpiTrack, row: SeriesVerdict, group: int) -> SeriesExplanation:
     why = f"{row.reason.sentence} ({row.note})" if row.note else row.reason.sentence
     return SeriesExplanation(row, value_words(row.value, track.kpi), why, arithmetic(track, row, group))
-
-
-def _worst_rows(frame: VerdictFrame, limit: int) -> list[int]:
-    badness = frame.verdict.astype(np.int16) * len(AlertState) + frame.alert_state
-    rows: list[int] = np.argsort(-badness, kind="stable")[:limit].tolist()
-    return rows
 
 
 def _alerting(track: KpiTrack, _frame: VerdictFrame) -> Iterator[str]:

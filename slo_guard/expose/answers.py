@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Iterable
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import BaseModel
 
 from slo_guard.clock import iso
@@ -14,6 +13,7 @@ from slo_guard.domain.alerts import Alert
 from slo_guard.domain.kpi import KPI, Severity
 from slo_guard.domain.verdicts import AlertState, Reason, VerdictFrame
 from slo_guard.evaluate.verdict_json import verdict_json
+from slo_guard.evaluate.worst_first import worst_rows
 from slo_guard.expose.final_answers import (
     ByOriginalAnswer,
     FinalAnswer,
@@ -245,13 +245,6 @@ def alerts_answer(snapshot: Snapshot, limit: int) -> dict[str, Any]:
             for alert in shown
         ],
     }
-
-
-def worst_rows(frame: VerdictFrame, limit: int) -> list[int]:
-    """Return the rows of the worst verdicts, firing before pending among equals, else in the index's order."""
-    badness = frame.verdict.astype(np.int16) * len(AlertState) + frame.alert_state
-    rows: list[int] = np.argsort(-badness, kind="stable")[:limit].tolist()
-    return rows
 
 
 def loudest_alerts(snapshot: Snapshot, limit: int) -> list[Alert]:

@@ -11,6 +11,7 @@ from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.series import LabelSet, label_set
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, VerdictFrame
 from slo_guard.evaluate import Evaluation
+from slo_guard.evaluate.worst_first import worst_row
 from slo_guard.replay.eval_samples import with_those_before
 from slo_guard.replay.rule_test_files import ReadyTest
 from slo_guard.replay.rule_test_models import ExpectedAlerts, ExpectedVerdict
@@ -119,7 +120,7 @@ def _verdict_failures(expected: ExpectedVerdict, seen: _Seen) -> Iterator[str]:
 
 def _row(frame: VerdictFrame, labels: LabelSet | None) -> SeriesVerdict | None:
     if labels is None:
-        return frame.row(int(frame.verdict.argmax()))
+        return frame.row(worst_row(frame))
     if labels not in frame.index.label_sets:
         return None
     return frame.row(frame.index.label_sets.index(labels))

@@ -15,7 +15,8 @@ from slo_guard.domain.close_words import restated_lines, seal_words, target_line
 from slo_guard.domain.kpi import KPI
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, Verdict, VerdictFrame
 from slo_guard.evaluate.comparison_words import value_words
-from slo_guard.expose.answers import loudest_alerts, worst_rows
+from slo_guard.evaluate.worst_first import worst_rows
+from slo_guard.expose.answers import loudest_alerts
 from slo_guard.expose.pages.alert_lines import alert_view
 from slo_guard.expose.pages.marks import Marks
 from slo_guard.expose.pages.model import BoardView, Filter, KpiView, LaneView, SeriesView

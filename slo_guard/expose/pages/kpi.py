@@ -17,7 +17,7 @@ from slo_guard.domain.series import LabelSet
 from slo_guard.domain.trails import Trail
 from slo_guard.domain.verdicts import SeriesVerdict, VerdictFrame
 from slo_guard.evaluate.comparison_words import value_words
-from slo_guard.expose.answers import worst_rows
+from slo_guard.evaluate.worst_first import worst_rows
 from slo_guard.expose.pages.board import Drawn, kpi_view, series_view
 from slo_guard.expose.pages.budgets import BudgetView, budget_views
 from slo_guard.expose.pages.explained import ExplainedView, explained_view
