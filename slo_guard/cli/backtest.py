@@ -72,7 +72,8 @@ def backtest(
 
     With --prometheus each query of the config's prometheus collectors is asked of URL at its collector's interval, with
     the collector's authentication and TLS; with --rules each indicator is the metric of its name (a histogram its
-    _bucket series) at the shortest interval of its KPIs. KPIs that read anything else are left out, and named.
+    _bucket series) at the shortest interval of its KPIs. KPIs that read anything else are left out, and named;
+    so are, unnamed, the alerts about collectors.
 
     Instants are ISO 8601 with a zone, or Unix seconds. Exit code 1: the rules have errors; 2: a file cannot be
     used, or Prometheus not asked.

@@ -85,5 +85,6 @@ def _tell_left_out(part: KnownPart) -> None:
     # That collectors answered is in no Prometheus, and is nobody's rule.
     left_out = [f"{kpi.id} ({reason})" for kpi, reason in part.left_out if kpi.id != COLLECTOR_UP]
     if left_out:
-        tell([f"left out of the backtest: {', '.join(left_out)}"])
+        of_all = len(left_out) + len(part.plan.kpis)
+        tell([f"left out of the backtest, {len(left_out)} of {of_all} KPIs: {', '.join(left_out)}"])
     tell(f"{kpi.id} is judged without {lacks}" for kpi, lacks in part.partly)

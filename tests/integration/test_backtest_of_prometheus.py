@@ -199,7 +199,7 @@ def test_a_configs_queries_give_it_too_and_what_is_not_in_prometheus_is_left_out
     assert found.stderr.splitlines() == [
         "no data of other collectors: tickets (json): oldest_ticket_seconds; sign-offs (evidence): audit_signed",
         (
-            "left out of the backtest: oldest_ticket (reads oldest_ticket_seconds), share (reads oldest_ticket_seconds), "
+            "left out of the backtest, 4 of 10 KPIs: oldest_ticket (reads oldest_ticket_seconds), share (reads oldest_ticket_seconds), "
             "signed (reads audit_signed), go_once_signed (depends on signed)"
         ),
     ]

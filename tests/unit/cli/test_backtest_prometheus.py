@@ -195,5 +195,5 @@ def test_rules_of_which_prometheus_knows_nothing_are_an_error(folder: Path) -> N
 
     assert result.exit_code == 2
     assert "state type: histogram where it has their buckets: checkout" in result.stderr
-    assert "left out of the backtest: slowest (reads checkout)" in result.stderr
+    assert "left out of the backtest, 1 of 1 KPIs: slowest (reads checkout)" in result.stderr
     assert "no KPI is left" in result.stderr
