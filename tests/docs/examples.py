@@ -1,4 +1,7 @@
-"""Does with the blocks of one folder what their notes say, as somebody would who reads the page from its top."""
+"""Does with the blocks of one folder what their notes say, as somebody would who reads the page from its top.
+
+Only the port is another: a daemon that runs on this machine may have the usual one.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from slo_guard.clock import monotonic
 from tests.docs.fences import Fence
+from tests.support.prometheus_server import free_port
 
 _SECONDS = 120
+_USUAL_PORT = "9469"
 
 
 class Reader:
@@ -23,17 +29,20 @@ class Reader:
         self._folder = folder
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self._environment = {**os.environ, "PATH": binaries, "COLUMNS": "160", **variables}
+        self._port = free_port()
         self._printed = ""
         self._log = folder / "none.log"
         self._running: subprocess.Popen[bytes] | None = None
 
     def follow(self, fence: Fence) -> None:
         """Do what the note of ``fence`` says; raises ``AssertionError`` that says what went another way."""
+        fence = replace(fence, text=fence.text.replace(_USUAL_PORT, str(self._port)))
         action = fence.action
         if match := re.fullmatch(r"write (\S+)", action):
             path = self._folder / match[1]
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(fence.text, encoding="utf-8")
+            is_config = path.name == "slo-guard.yaml" and "server:" not in fence.text
+            path.write_text(fence.text + f"server: {{port: {self._port}}}\n" * is_config, encoding="utf-8")
         elif match := re.fullmatch(r"append to (\S+)", action):
             path = self._folder / match[1]
             path.write_text(path.read_text(encoding="utf-8") + fence.text, encoding="utf-8")

@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")]
 PAGES += [path for path in sorted(ROOT.glob("*/*.md")) if path.parent.name in ("config", "rules", "deploy")]
 BLOCKS = [fence for page in PAGES for fence in fences(page)]
-pytestmark = pytest.mark.xdist_group("documentation")  # they listen on the usual port
 FOLDERS = list(dict.fromkeys((fence.file, fence.folder) for fence in BLOCKS if fence.folder))
 
 
