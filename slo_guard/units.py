@@ -160,6 +160,10 @@ def format_value(value: float | None, unit: str | None) -> str:
     return f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:,.6g}"
 
 
+_ENDLESS = 1e5 * 365 * 86400
+"""From a hundred thousand years on nobody counts days."""
+
+
 def format_duration(seconds: float) -> str:
     """Return seconds as people say them: ``830ms``, ``1.31s``, ``12m 30s``, ``3h 5m``, ``2d 4h``."""
     size, sign = abs(seconds), "-" if seconds < 0 else ""
@@ -169,6 +173,8 @@ def format_duration(seconds: float) -> str:
         return f"{sign}{size * 1000:.4g}ms"
     if size < 60:
         return f"{sign}{size:.4g}s"
+    if size >= _ENDLESS:
+        return f"{sign}{size / 86400:.3g}d"
     whole = round(size)
     days, rest = divmod(whole, 86400)
     hours, rest = divmod(rest, 3600)

@@ -135,6 +135,8 @@ def test_a_bare_number_never_stands_for_seconds_or_bytes(text, unit, expected):
         (1.31, SECONDS, "1.31s"),
         (0.83, SECONDS, "830ms"),
         (750, SECONDS, "12m 30s"),
+        (1e300, SECONDS, "1.16e+295d"),
+        (float("-inf"), SECONDS, "-infd"),
         (0.0092, RATIO, "0.92%"),
         (1204, PLAIN, "1,204"),
         (2.5 * 2**20, BYTES, "2.5MiB"),

@@ -8,14 +8,14 @@ from slo_guard.domain.readings import FloatArray
 
 
 class Scale:
-    """Takes instants and values to places in a picture; ``y`` grows downward."""
+    """Takes instants and values to places within a picture; ``y`` grows downward."""
 
     def __init__(
         self, times: tuple[float, float], values: tuple[float, float], box: tuple[float, float, float, float]
     ) -> None:
         self.left, self.top, self.right, self.bottom = box
         self._start, self._times = times[0], max(times[1] - times[0], 1e-9)
-        self._high, self._values = values[1], max(values[1] - values[0], 1e-300)
+        self._low, self._high = values
 
     def x(self, at: float) -> float:
         """Return the place of an instant, within the box."""
@@ -24,12 +24,12 @@ class Scale:
 
     def y(self, value: float) -> float:
         """Return the place of a value."""
-        return self.top + (self._high - value) / self._values * (self.bottom - self.top)
+        return float(self._ys(np.float64(value)))
 
     def path(self, at: FloatArray, value: FloatArray) -> str:
         """Return the line through points as an SVG path, broken where there is no value."""
         xs = np.clip(self.left + (at - self._start) / self._times * (self.right - self.left), self.left, self.right)
-        ys = self.top + (self._high - value) / self._values * (self.bottom - self.top)
+        ys = self._ys(value)
         parts, command = [], "M"
         for x, y in zip(xs.tolist(), ys.tolist(), strict=True):
             if y != y:  # noqa: PLR0124 - not a number
@@ -41,3 +41,8 @@ class Scale:
                 parts.append("h0")
             command = "L"
         return "".join(parts)
+
+    def _ys(self, value: FloatArray) -> FloatArray:
+        # Infinite values, too, have a place: at the edge.
+        kept: FloatArray = np.clip(value, self._low, self._high)
+        return self.top + (self._high - kept) / (self._high - self._low) * (self.bottom - self.top)

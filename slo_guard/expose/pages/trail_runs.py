@@ -18,6 +18,9 @@ from slo_guard.domain.verdicts import Verdict
 from slo_guard.expose.pages.moments import age_words
 
 _LOWER = (Op.AT_LEAST, Op.ABOVE)
+_FARTHEST = 1e300
+_LEAST_PART = 1e-12
+"""What differs by no more of itself is a level line: between its values there are too few numbers for ticks."""
 _TELLING = (Verdict.MISSED, Verdict.NO_DATA, Verdict.INSUFFICIENT, Verdict.AT_RISK)
 
 
@@ -94,14 +97,18 @@ def bounds_of(objective: Objective | None) -> tuple[float, ...]:
 
 
 def value_range(arrays: list[FloatArray], bounds: tuple[float, ...]) -> tuple[float, float] | None:
-    """Return the least and greatest of all finite values and ``bounds``; None without values."""
-    values = np.concatenate([each[np.isfinite(each)] for each in arrays]) if arrays else np.empty(0)
-    if not len(values):
+    """Return what a picture of all finite values and ``bounds`` reaches from and to; None without values.
+
+    It is never empty, and its length never so great or small that places in it cannot be reckoned.
+    """
+    finite = [each[np.isfinite(each)] for each in arrays]
+    if not any(len(each) for each in finite):
         return None
+    values = np.clip(np.concatenate([*finite, bounds]), -_FARTHEST, _FARTHEST)
     low, high = float(values.min()), float(values.max())
-    low, high = min(low, *bounds) if bounds else low, max(high, *bounds) if bounds else high
-    if low == high:
-        spread = abs(low) * 0.1 or 1.0
+    size = max(abs(low), abs(high))
+    if high - low <= max(size * _LEAST_PART, 1 / _FARTHEST):
+        spread = 0.1 * size if size > 1 / _FARTHEST else 1.0
         return low - spread, high + spread
     return low, high
 

@@ -130,6 +130,34 @@ def test_a_plot_has_lines_periods_and_moments_where_they_belong():
     assert ">1.2s<" in wide
 
 
+@pytest.mark.parametrize("unit", ["seconds", "bytes", "ratio", ""])
+@pytest.mark.parametrize("bound", [1.16, 0.0, 5e-324, -1e308])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e308, -1e308],
+        [1.79e308, 1.79e308],
+        [0.0, 5e-324],
+        [1e-300, 1e-310],
+        [1.0, 1.0 + 2.3e-16],
+        [float("inf"), 1.0],
+        [float("-inf"), float("inf")],
+        [-5.0],
+        [NAN, NAN],
+    ],
+)
+def test_every_value_that_a_source_may_bring_has_a_picture(values, bound, unit):
+    """A source gone mad must not take the page with it on which people see that it has."""
+    kpi = replace(P95, unit=unit, objective=an_objective("at_most", bound))
+    trail = a_trail(values, [MISSED] * len(values))
+
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        wide = plot(Plotted(kpi, trail, (SPRINT_START, SPRINT_END), DENVER, [], []), WIDE, "words")
+        spark = spark_of(kpi, shown(a_trail(values * 60, [MISSED] * len(values) * 60), kpi))
+
+    assert not re.search(r"(inf|nan)[ \"hL]", re.sub(r"<text.*?</text>", "", f"{wide}{spark}"))
+
+
 def test_what_is_true_or_false_has_no_scale_of_numbers():
     """0.6 of a sign-off is none."""
     signed = a_kpi("drill", type=IndicatorType.BOOL, objective=an_objective("is", True))
