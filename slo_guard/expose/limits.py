@@ -34,7 +34,7 @@ class ServerLimits:
 
 
 class RequestLimit:
-    """ASGI middleware that answers 431 to too large a head, 413 to too large a body: before reading it, if it can."""
+    """ASGI middleware that answers 431 to too large a head, 413 to too large a body, 400 to one of two lengths: unread, if it can."""
 
     def __init__(self, app: ASGIApp, limits: ServerLimits) -> None:
         self._app = app
@@ -65,7 +65,13 @@ class RequestLimit:
         head += sum(len(name) + len(value) + 4 for name, value in scope["headers"])
         if head > self._limits.max_head:
             return bare_problem(431, f"the head is larger than {self._limits.max_head} bytes")
-        told = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        told = headers.get("content-length", "")
+        if told and "transfer-encoding" in headers:
+            # A proxy before us may go by the other one, and take for a body what would be a request here.
+            refusal = bare_problem(400, "a request has either a Content-Length or a Transfer-Encoding, not both")
+            refusal.headers["connection"] = "close"
+            return refusal
         if told.isdigit() and int(told) > self._limits.max_body:
             return bare_problem(413, self._too_large)
         return None

@@ -27,7 +27,7 @@ class Theme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who looks at which page: its path and query (without ``theme``), and the theme that is chosen."""
+    """Who looks at which page (``path``: empty for none of ours), its query without ``theme``, and the theme chosen."""
 
     path: str = "/"
     query: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +79,7 @@ def chrome_of(snapshot: Snapshot | None, now: float, visit: Visit) -> Chrome:
             NavLink("Sources", "/sources", path == "/sources", failing, "failing"),
             NavLink("Deliveries", "/deliveries", path == "/deliveries"),
         ),
-        themes=tuple((each, f"{path}?{urlencode({**visit.query, 'theme': each.value})}") for each in Theme),
+        themes=tuple((each, f"{path or '/'}?{urlencode({**visit.query, 'theme': each.value})}") for each in Theme),
         theme=visit.theme,
         firing=firing,
         evaluated=evaluated,

@@ -92,7 +92,9 @@ class PageRoutes:
         wants_page = "text/html" in request.headers.get("accept", "")
         if not wants_page or request.url.path.startswith(_FOR_PROGRAMS):
             return None
-        html = self._pages.error(self._holder.current, self._clock(), status, detail, _visit(request))
+        # Its path is not one of ours and may name another host; themes are chosen on the board.
+        visit = Visit(path="", theme=theme_of(request))
+        html = self._pages.error(self._holder.current, self._clock(), status, detail, visit)
         return HTMLResponse(html, status)
 
     def _answer(self, request: Request, render: Callable[[Visit, float], str]) -> Response:

@@ -87,6 +87,19 @@ def stream(client, path):
         client.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
 
 
+def test_a_request_of_two_lengths_hides_no_other_behind_it(server):
+    """A proxy that goes by the one and we by the other would let a stranger's request pass as a known one's."""
+    with connected(server) as client:
+        client.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            b"POST /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        answer = until_closed(client)
+
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 class TestSlowClients:
     """Slow loris: a connection that is held by doing nothing, or next to nothing, costs the attacker nothing."""
 

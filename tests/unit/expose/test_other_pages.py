@@ -204,6 +204,15 @@ def test_a_theme_is_kept_and_leads_nowhere_else():
     assert nonsense.headers["location"] == "/"
 
 
+def test_an_error_page_leads_to_no_other_host():
+    """``//evil.example`` is a path to a server, and an address of another server to a browser that reads a link."""
+    with serving(two_firing()) as base:
+        page = requests.get(f"{base}//evil.example/x", headers={"Accept": "text/html"}, timeout=5).text
+
+    assert "evil.example" not in page
+    assert 'href="/?theme=dark"' in page
+
+
 def test_before_the_first_evaluation_every_page_says_so():
     """Empty tables would look like: nothing is wrong."""
     with serving(None) as base:
