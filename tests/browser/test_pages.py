@@ -179,6 +179,44 @@ def test_a_refresh_changes_what_changed_and_nothing_else(browser: Browser, sprin
     assert kept == [True, "GA audits passed", True, True]
 
 
+def test_focus_stays_on_an_alert_when_the_one_above_it_ends(browser: Browser, sprint: SprintPages) -> None:
+    """Who was about to open the runbook would be thrown back to the top of the page."""
+    before = sprint.snapshot
+    with a_page(browser) as page:
+        page.clock.install()
+        page.goto(f"{sprint.url}/alerts")
+        lines = page.locator("li[data-alert]")
+        first, listed = lines.first.get_attribute("data-alert"), lines.count()
+        lines.nth(1).locator("a.title").focus()
+        focused = page.evaluate("document.activeElement.textContent")
+        gone = next(key for key in before.alerts if first == _key_on_page(key))
+        sprint.publish(alerts={key: alert for key, alert in before.alerts.items() if key != gone})
+        page.clock.fast_forward(31_000)
+        expect(lines).to_have_count(listed - 1)
+        kept = page.evaluate("document.activeElement.textContent")
+        sprint.holder.publish(before)
+
+    assert kept == focused
+
+
+def test_a_page_of_an_older_version_is_read_anew(browser: Browser, sprint: SprintPages) -> None:
+    """After an upgrade a wall screen would show the new page in the old style for weeks."""
+    with a_page(browser) as page:
+        page.clock.install()
+        page.goto(f"{sprint.url}/sources")
+        _mark(page)
+        page.evaluate("document.querySelector('link[rel=stylesheet]').setAttribute('href', '/static/page.css?v=old')")
+        with page.expect_event("load"):
+            page.clock.fast_forward(31_000)
+        reloaded = page.evaluate("window.neverReloaded === undefined")
+
+    assert reloaded
+
+
+def _key_on_page(key: AlertKey) -> str:
+    return "|".join((key.sprint, key.kpi, key.kind.value, key.tier, *(f"{name}={text}" for name, text in key.labels)))
+
+
 def test_a_server_that_is_gone_is_told_and_asked_ever_less_often(browser: Browser, sprint: SprintPages) -> None:
     """Old numbers must not look like new ones."""
     asked: list[str] = []

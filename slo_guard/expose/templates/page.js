@@ -1,5 +1,5 @@
 // Refreshes the page without reloading it: fetches the same address, and swaps what changed. Without it the page
-// reloads itself. Focus, scroll position, opened details and selections stay, since only differing nodes are touched.
+// reloads itself. Focus, scroll position and opened details stay, since only differing nodes are touched.
 "use strict";
 (() => {
   const every = Number(document.body.dataset.refresh) * 1000;
@@ -70,13 +70,24 @@
     }
   }
 
+  // Only our own: an extension of the browser may have added some.
+  const parts = (root) =>
+    [...root.querySelectorAll("link[href^='/static/'], script[src^='/static/']")]
+      .map((each) => each.getAttribute("href") || each.getAttribute("src"))
+      .join();
+
   function swap(text) {
     const next = new DOMParser().parseFromString(text, "text/html");
     const main = next.getElementById("main");
     if (!main) throw new Error("the answer is no page of slo_guard");
+    // Another version answers: its page wants its own style and script.
+    if (parts(next) !== parts(document)) return location.reload();
     const before = firing(document);
+    const focused = document.activeElement;
     morph(byId("main"), main);
     morph(document.querySelector("header.top"), next.querySelector("header.top"));
+    // A node that was moved has lost it.
+    if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
     document.title = next.title;
     const icon = next.querySelector("link[rel=icon]").getAttribute("href");
     const shown = document.querySelector("link[rel=icon]");
