@@ -34,7 +34,10 @@ class ServerLimits:
 
 
 class RequestLimit:
-    """ASGI middleware that answers 431 to too large a head, 413 to too large a body, 400 to one of two lengths: unread, if it can."""
+    """ASGI middleware that refuses heads and bodies that are too large, and bodies of two lengths: unread, if it can.
+
+    It answers 431, 413 and 400.
+    """
 
     def __init__(self, app: ASGIApp, limits: ServerLimits) -> None:
         self._app = app

@@ -24,7 +24,7 @@ class Scale:
 
     def y(self, value: float) -> float:
         """Return the place of a value."""
-        return float(self._ys(np.float64(value)))
+        return float(self._ys(np.asarray(value)))
 
     def path(self, at: FloatArray, value: FloatArray) -> str:
         """Return the line through points as an SVG path, broken where there is no value."""
