@@ -123,9 +123,9 @@ class KpiTrack:
     def owns(self, alert: Alert) -> bool:
         """Whether an alert can still be one of this KPI's: same sprint, id, ``by`` labels and kind.
 
-        One without labels stands for "no series at all", unless there is no ``by``, in excluded time, too. A value
-        that was judged belongs to series, and ends with the rule that folded them; only unsigned evidence has one
-        without any.
+        One without labels stands for "no series at all", unless there is no ``by``: also while time is excluded, or
+        while it is not known whether the KPI applies. A value that was judged belongs to series, and ends with the
+        rule that folded them; only unsigned evidence has one without any.
         """
         key = alert.key
         if (key.sprint, key.kpi) != (self.kpi.sprint, self.kpi.id) or key.slot not in self.alerts:
@@ -133,8 +133,7 @@ class KpiTrack:
         if key.labels or not self.groups.by:
             return tuple(name for name, _ in key.labels) == self.groups.by
         may_be_unsigned = self.kpi.type is IndicatorType.BOOL and self.kpi.measure.reducer is Reducer.LAST
-        left_out = alert.verdict is Verdict.NOT_APPLICABLE and alert.value is None
-        return alert.verdict is Verdict.NO_DATA or left_out or may_be_unsigned
+        return may_be_unsigned or (alert.value is None and alert.verdict in _WITHOUT_SERIES)
 
     def take(self, observation: Observation, indicator: str) -> None:
         """Take in an observation of one of the KPI's indicators."""
@@ -459,6 +458,9 @@ def _slots(kpi: KPI) -> Iterator[AlertSlot]:
         loud = (pair for pair in kpi.error_budget.burn_alerts if pair.severity is not Severity.NONE)
         yield from (AlertSlot(AlertKind.BURN, pair.text) for pair in loud)
 
+
+_WITHOUT_SERIES = frozenset({Verdict.NO_DATA, Verdict.INSUFFICIENT, Verdict.NOT_APPLICABLE})
+"""The verdicts of a KPI that has no series at all: it is missing, or something else than its values rules on it."""
 
 _OBSERVED_INTERVALS = 1.5
 """So many intervals apart evaluations may be, by a late start or a moved grid, and have left none out."""

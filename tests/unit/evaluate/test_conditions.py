@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from slo_guard.clock import from_unix
 from slo_guard.domain.kpi import KPI, NoData, NoDataThen, Plan, Selection, Single, When
+from slo_guard.domain.ports import PersistedEvaluation
 from slo_guard.domain.readings import IndicatorType, Observation
-from slo_guard.domain.verdicts import Reason, Verdict
+from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.evaluate import EvaluationState, evaluate
 from slo_guard.evaluate.conditions import in_order_of_conditions
 from tests.support.builders import (
@@ -21,6 +22,7 @@ from tests.support.builders import (
     labels,
     numbered,
 )
+from tests.support.restarts import kept
 from tests.support.stories import story
 
 T0 = SPRINT_START
@@ -105,6 +107,23 @@ def test_while_the_condition_is_unknown_nothing_fires_and_nothing_ends():
     assert seen(plan, observations, [0, 120, 240, 300])[2:] == [UNKNOWN, UNKNOWN]
     assert story(plan, observations, [0, 120, 240, 300]) == [(0, "inactive", "firing", "objective_missed")]
     assert story(plan, [*SLOW, *evidence(until=0)], [240, 300]) == []
+
+
+def test_restart_while_the_condition_is_unknown_ends_no_alert_of_missing_series():
+    """A deployment while the decisions cannot be read must not tell that somebody removed the rule."""
+    plan = a_plan(decision(no_data=NoData(120.0)), pilot(by=("system",)))
+    stored = numbered(evidence((0, True), until=60))
+    first = evaluate(plan, stored, EvaluationState.fresh(), from_unix(T0 + 60))
+    second = evaluate(plan, [], first.state, from_unix(T0 + 240))
+    persisted = PersistedEvaluation(None, 0, 0, {}, {}, {})
+    for each in (first, second):
+        persisted = kept(persisted, each.record)
+
+    after = evaluate(plan, [], EvaluationState.restored(plan, persisted, stored), from_unix(T0 + 300))
+
+    assert second.verdicts[1].row(0).reason is Reason.CONDITION_UNKNOWN
+    assert after.transitions == ()
+    assert after.verdicts[1].row(0).alert_state is AlertState.FIRING
 
 
 def test_a_wait_stands_still_while_the_condition_is_unknown():

@@ -10,7 +10,7 @@ import pytest
 from slo_guard.clock import from_unix
 from slo_guard.domain.alerts import AlertKind, Transition
 from slo_guard.domain.builtin import SPRINT_CLOSE
-from slo_guard.domain.kpi import KPI, Plan, Severity
+from slo_guard.domain.kpi import KPI, NoData, Plan, Selection, Severity, Single, When
 from slo_guard.domain.readings import IndicatorType, Observation
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict, VerdictFrame
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate, needed_from
@@ -301,6 +301,19 @@ def test_what_the_next_sprint_does_not_guard_alike_ends_with_the_old_one(heir):
 
     assert (NEXT - END, "sprint-40", "p95", "firing -> inactive", "sprint_closed") in told(results)
     assert not [alert for alert in state.alerts.values() if alert.key.sprint == "sprint-40"]
+
+
+def test_alert_of_missing_series_goes_on_in_the_next_sprint_while_its_condition_is_unknown():
+    """Nobody knows then whether the series are still due; that the sprint changes tells nobody."""
+    go = a_kpi("go", source=Single(Selection("go")), type=IndicatorType.BOOL, no_data=NoData(120.0))
+    plan = both_sprints(go, p95(by=("system",), when=When("go", is_true=True)))
+
+    results = walk(plan, [an_evidence("go", T0, a_sign_off(T0))], minutes(T0, NEXT))
+
+    assert [each for each in told(results) if each[2] != SPRINT_CLOSE] == [
+        (T0 - END, "sprint-40", "p95", "inactive -> firing", "no_series"),
+        (NEXT - END, "sprint-41", "p95", "firing -> firing", "carried_over"),
+    ]
 
 
 def test_without_a_next_sprint_the_rest_goes_on():
