@@ -15,25 +15,25 @@ from slo_guard.errors import SloGuardError, UnreadableError
 
 _COMMANDS = MappingProxyType(
     {
-        "run": ("slo_guard.cli.run", "run"),
-        "demo": ("slo_guard.cli.demo", "demo"),
-        "check": ("slo_guard.cli.check", "check"),
-        "eval": ("slo_guard.cli.eval", "eval_"),
-        "backtest": ("slo_guard.cli.backtest", "backtest"),
-        "explain": ("slo_guard.cli.explain", "explain"),
-        "gate": ("slo_guard.cli.gate", "gate"),
-        "send-test": ("slo_guard.cli.send_test", "send_test"),
-        "deliveries": ("slo_guard.cli.deliveries", "deliveries"),
-        "test": ("slo_guard.cli.test", "test"),
-        "status": ("slo_guard.cli.status", "status"),
-        "store": ("slo_guard.cli.store", "store"),
-        "silence": ("slo_guard.cli.silence", "silence"),
-        "ack": ("slo_guard.cli.ack", "ack"),
-        "schema": ("slo_guard.cli.schema", "schema"),
-        "sign": ("slo_guard.cli.sign", "sign"),
-        "sprint": ("slo_guard.cli.sprint", "sprint"),
-        "hash-password": ("slo_guard.cli.logins", "hash_password"),
-        "new-token": ("slo_guard.cli.logins", "new_token_"),
+        "run": ("slo_guard.cli.run", "run", "The daemon, until SIGTERM or Ctrl-C."),
+        "demo": ("slo_guard.cli.demo", "demo", "The daemon on a simulated Mission Control."),
+        "status": ("slo_guard.cli.status", "status", "How the sprint stands, in the terminal."),
+        "explain": ("slo_guard.cli.explain", "explain", "Why a verdict is what it is."),
+        "gate": ("slo_guard.cli.gate", "gate", "Go or no-go of a sprint."),
+        "sign": ("slo_guard.cli.sign", "sign", "Record that evidence is there."),
+        "silence": ("slo_guard.cli.silence", "silence", "Keep the messages of alerts back for a while."),
+        "ack": ("slo_guard.cli.ack", "ack", "Say that you have an alert in hand."),
+        "deliveries": ("slo_guard.cli.deliveries", "deliveries", "Who was told what; dead letters sent again."),
+        "send-test": ("slo_guard.cli.send_test", "send_test", "A marked message on the real path."),
+        "check": ("slo_guard.cli.check", "check", "Every mistake of config and rules."),
+        "test": ("slo_guard.cli.test", "test", "Unit tests of rules."),
+        "eval": ("slo_guard.cli.eval", "eval_", "The verdicts at an instant, from samples."),
+        "backtest": ("slo_guard.cli.backtest", "backtest", "The alerts that would have fired."),
+        "sprint": ("slo_guard.cli.sprint", "sprint", "Prepare the next sprint."),
+        "schema": ("slo_guard.cli.schema", "schema", "JSON Schema, or tables of all fields."),
+        "store": ("slo_guard.cli.store", "store", "Copy, check or look into the store."),
+        "hash-password": ("slo_guard.cli.logins", "hash_password", "A password's hash, for server.auth.users."),
+        "new-token": ("slo_guard.cli.logins", "new_token_", "A token and its digest, for server.auth.tokens."),
     }
 )
 
@@ -44,13 +44,18 @@ class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """List the commands with their lines of the table: nothing is imported, and nothing is cut off."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, _, words) in _COMMANDS.items()])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name == "run":
             # Asked to reload while its modules load, the daemon must not end: it reads the files after that anyway.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        module, name = _COMMANDS[cmd_name]
+        module, name, _ = _COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command

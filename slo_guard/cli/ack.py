@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from slo_guard.cli.config_file import config_option
 from slo_guard.cli.recorded import Duration, Instant, ending_the_command, format_option, load_daemon, print_json, tell
 from slo_guard.cli.silence_text import labels_words, print_acknowledgements
-from slo_guard.cli.stored import config_option, end_of, given_labels, honoured_words, named_kpi, refuse
+from slo_guard.cli.stored import end_of, given_labels, honoured_words, named_kpi, refuse
 from slo_guard.clock import iso, to_unix, utcnow
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, Plan

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import orjson
 
+from slo_guard.cli.config_file import CONFIG_VARIABLE, USUAL_CONFIGS, usual_config
 from slo_guard.collect import COLLECTORS
 from slo_guard.config import LoadedConfig, load_config
 from slo_guard.domain.readings import IndicatorSpec
@@ -18,7 +19,6 @@ from slo_guard.errors import Finding
 from slo_guard.notify import RECEIVERS
 from slo_guard.rulebook import LoadedRules, load_rules
 
-DEFAULT_CONFIG = Path("config/slo-guard.yaml")
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
 
 
@@ -40,19 +40,30 @@ class _Report:
 
 
 @click.command()
-@click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help="The config to check.")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar=CONFIG_VARIABLE,
+    show_envvar=True,
+    metavar="FILE",
+    help="The config to check.",
+)
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.argument("rules", nargs=-1, type=click.Path(path_type=Path))
 def check(config_path: Path | None, style: str, rules: tuple[Path, ...]) -> None:
     """Check the config and RULES (files and folders), and say what to write instead.
 
     With a config its rules are checked against the indicators of its collectors, or RULES where they are given;
-    without either, config/slo-guard.yaml is checked. Exit code: 0 clean (warnings allowed), 1 errors, 2 unreadable.
+    without either, slo-guard.yaml or config/slo-guard.yaml is checked.
+
+    Exit code 0: clean (warnings allowed); 1: errors; 2: unreadable.
     """
     if config_path is None and not rules:
-        if not DEFAULT_CONFIG.is_file():
-            raise click.UsageError(f"name RULES or --config FILE; there is no {DEFAULT_CONFIG} here")
-        config_path = DEFAULT_CONFIG
+        config_path = usual_config()
+        if not config_path.is_file():
+            nowhere = " or ".join(str(path) for path in USUAL_CONFIGS)
+            raise click.UsageError(f"name RULES or --config FILE; there is no {nowhere} here")
     report = _checked(config_path, rules)
     click.echo(_as_json(report) if style == "json" else _as_text(report))
     sys.exit(report.exit_code)

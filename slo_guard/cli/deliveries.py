@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 
-from slo_guard.cli.deliveries_text import deliveries_document, print_deliveries
+from slo_guard.cli.config_file import config_option
+from slo_guard.cli.deliveries_text import deliveries_document, print_deliveries, print_untold
 from slo_guard.cli.recorded import ending_the_command, format_option, load_daemon, print_json, tell
-from slo_guard.cli.stored import config_option, daemon_seems_to_run, refuse
+from slo_guard.cli.stored import daemon_seems_to_run, refuse
 from slo_guard.clock import to_unix, utcnow
-from slo_guard.domain.notifications import DeliveryRecord, RowState
+from slo_guard.domain.alerts import Transition
+from slo_guard.domain.notifications import Decision, DeliveryRecord, RowState
 from slo_guard.domain.ports import Store
 from slo_guard.loaded import Loaded
 from slo_guard.store import open_stored
@@ -47,7 +49,10 @@ def list_(
     style: str,
     config_path: Path,
 ) -> None:
-    """List messages, the newest first, from the store of a config's daemon, which may run meanwhile."""
+    """List messages, the newest first, from the store of a config's daemon, which may run meanwhile.
+
+    Of one KPI it also says which changes of its alerts were not told, and why.
+    """
     loaded = load_daemon(config_path)
     with ending_the_command(), closing(open_stored(loaded.config.store.path)) as store:
         found = store.deliveries(
@@ -57,12 +62,34 @@ def list_(
             kpi=kpi,
             limit=limit,
         )
+        untold = () if kpi is None else _untold(loaded, store, kpi, sprint, receiver, limit)
     if style == "json":
         print_json(deliveries_document(found))
-    elif found:
+        return
+    if found:
         print_deliveries(found)
     else:
         tell(["no message is like that" if receiver or state or sprint or kpi else "no message has been planned yet"])
+    if untold and state is None:
+        print_untold(untold)
+
+
+def _untold(
+    loaded: Loaded, store: Store, kpi: str, sprint: str | None, receiver: str | None, limit: int
+) -> list[tuple[Transition, Decision]]:
+    """Return what changed of the KPI's alerts and was not told, the newest first, with why."""
+    now = to_unix(utcnow())
+    changes: dict[int, Transition] = {}
+    for name in loaded.plan.sprints if sprint is None else (sprint,):
+        changes |= {each.seq: each for each in store.kpi_transitions(name, kpi, until=now, limit=limit)}
+    if not changes:
+        return []
+    kept = [
+        (changes[each.transition], each)
+        for each in store.decisions(after=min(changes) - 1)
+        if each.transition in changes and each.not_told is not None and receiver in (None, each.receiver)
+    ]
+    return sorted(kept, key=lambda pair: (-pair[0].seq, pair[1].receiver))[:limit]
 
 
 @deliveries.command()

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from slo_guard.cli.recorded import table, table_console
 from slo_guard.clock import iso
-from slo_guard.domain.notifications import DeliveryRecord, RowState
-from slo_guard.notify.text import summary_line
+from slo_guard.domain.alerts import Transition
+from slo_guard.domain.notifications import Decision, DeliveryRecord, RowState
+from slo_guard.notify.text import labels_text, summary_line
 
 _STYLES = {
     RowState.PENDING: "yellow",
@@ -32,6 +33,23 @@ def print_deliveries(records: Sequence[DeliveryRecord]) -> None:
             str(record.attempts),
             Text(summary_line(record.notification)),
             Text(outcome_words(record)),
+        )
+    table_console().print(rows)
+
+
+def print_untold(untold: Sequence[tuple[Transition, Decision]]) -> None:
+    """Print a row a change of an alert that a receiver was not told of, with the reason."""
+    rows = table("Not told, the newest first", "at", "receiver", "alert", "series", "change", "why not")
+    for change, decision in untold:
+        by = "" if decision.silence is None else f" by silence {decision.silence}"
+        why = "" if decision.not_told is None else decision.not_told.value
+        rows.add_row(
+            iso(int(change.at)),
+            Text(decision.receiver),
+            Text(f"{change.key.kind.value} {change.key.tier}".strip()),
+            Text(labels_text(change.key.labels)),
+            Text(f"{change.from_state.name.lower()} -> {change.to_state.name.lower()}"),
+            Text(f"{why}{by}"),
         )
     table_console().print(rows)
 

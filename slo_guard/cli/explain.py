@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from slo_guard.cli.config_file import config_option
 from slo_guard.cli.explain_text import print_explanation
 from slo_guard.cli.recorded import (
     Instant,
@@ -17,7 +18,7 @@ from slo_guard.cli.recorded import (
     print_json,
     samples_option,
 )
-from slo_guard.cli.stored import config_option, named_kpi
+from slo_guard.cli.stored import named_kpi
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.domain.explanations import Explanation
 from slo_guard.evaluate.explanation_json import explanation_json

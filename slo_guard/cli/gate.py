@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from slo_guard.cli.config_file import config_option
 from slo_guard.cli.gate_text import gate_markdown, print_gate
 from slo_guard.cli.recorded import Instant, load_daemon, print_json, tell
-from slo_guard.cli.stored import config_option, named_sprint, sprint_of
+from slo_guard.cli.stored import named_sprint, sprint_of
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.domain.gates import Gate, GateOutcome
 from slo_guard.errors import SloGuardError

@@ -17,7 +17,7 @@ _COLUMNS = ("KPI", "gate", "verdict", "value", "objective", "evidence", "missing
 
 
 def print_gate(gate: Gate) -> None:
-    """Print the table, and below it what is decided."""
+    """Print the table, if there is anything to decide by, and below it what is decided."""
     rows = table(_title(gate), *_COLUMNS)
     for item in gate.items:
         rows.add_row(
@@ -32,7 +32,7 @@ def print_gate(gate: Gate) -> None:
             Text(item.kpi.lane),
         )
     console = table_console()
-    console.print(rows)
+    console.print(rows if gate.items else Text(_title(gate)))
     console.print(Text.assemble((gate.outcome.label.upper(), _STYLES[gate.outcome]), f": {gate.reason}"))
 
 

@@ -11,6 +11,7 @@ import click
 import structlog
 
 from slo_guard import logs
+from slo_guard.cli.config_file import config_option
 from slo_guard.clock import monotonic
 from slo_guard.errors import SloGuardError
 from slo_guard.process import run_daemon
@@ -21,14 +22,7 @@ _LEAVE_WITHIN_SECONDS = 2.0
 
 
 @click.command()
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("config/slo-guard.yaml"),
-    show_default=True,
-    help="The daemon's config file.",
-)
+@config_option
 def run(config_path: Path) -> None:
     """Run the daemon until SIGTERM or Ctrl-C; SIGHUP reads the files again."""
     logs.configure()

@@ -12,8 +12,9 @@ from uuid import uuid4
 import click
 
 from slo_guard import logs
+from slo_guard.cli.config_file import config_option
 from slo_guard.cli.recorded import ending_the_command, load_daemon, tell
-from slo_guard.cli.stored import config_option, daemon_seems_to_run, refuse
+from slo_guard.cli.stored import daemon_seems_to_run, refuse
 from slo_guard.clock import iso, to_unix, utcnow
 from slo_guard.domain.ports import Store
 from slo_guard.loaded import Loaded

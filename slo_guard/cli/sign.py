@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from slo_guard.cli.config_file import config_option
 from slo_guard.cli.stored import given_labels
 from slo_guard.clock import iso, to_unix, utcnow
 from slo_guard.collect import COLLECTORS
@@ -32,14 +33,7 @@ from slo_guard.validation import nearest
 @click.option(
     "--label", "labels", multiple=True, metavar="NAME=VALUE", help="Label of the series signed for; repeatable."
 )
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("config/slo-guard.yaml"),
-    show_default=True,
-    help="The daemon's config file.",
-)
+@config_option
 def sign(
     kpi: str,
     by: str,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from slo_guard.cli.config_file import config_option
 from slo_guard.cli.recorded import Duration, Instant, ending_the_command, format_option, load_daemon, print_json, tell
 from slo_guard.cli.silence_text import firing_words, print_silences
-from slo_guard.cli.stored import config_option, end_of, honoured_words, open_to_write, refuse
+from slo_guard.cli.stored import end_of, honoured_words, open_to_write, refuse
 from slo_guard.clock import iso, to_unix, utcnow
 from slo_guard.domain.silence_requests import new_silence, parse_matcher
 from slo_guard.errors import SilenceError

@@ -12,12 +12,13 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from slo_guard.cli.config_file import config_option
 from slo_guard.cli.recorded import format_option, load_daemon, print_json, tell
 from slo_guard.cli.status_api import UnreachableError, ask_daemon
 from slo_guard.cli.status_model import Origin, StatusReport
 from slo_guard.cli.status_store import report_of
 from slo_guard.cli.status_text import status_document, status_view
-from slo_guard.cli.stored import config_option, refuse
+from slo_guard.cli.stored import refuse
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.config.server import ServerSettings
 from slo_guard.errors import SloGuardError

@@ -69,7 +69,7 @@ def _left(sprint: SprintLine) -> str:
     if sprint.state != "running" or sprint.days_left is None:
         return f"{sprint.state}, ends {iso(sprint.ends_at)}" if sprint.state != "closed" else "closed"
     days = f"{sprint.days_left} day{'' if sprint.days_left == 1 else 's'} left"
-    return f"{days} ({sprint.work_days_left} work day{'' if sprint.work_days_left == 1 else 's'})"
+    return f"{days} with today ({sprint.work_days_left} work day{'' if sprint.work_days_left == 1 else 's'})"
 
 
 def _alerts(alerts: Sequence[AlertLine], at: float) -> Iterator[Text]:

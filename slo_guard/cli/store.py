@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from slo_guard.cli.config_file import config_option
 from slo_guard.cli.recorded import (
     ending_the_command,
     format_option,
@@ -18,7 +19,6 @@ from slo_guard.cli.recorded import (
     table_console,
     tell,
 )
-from slo_guard.cli.stored import config_option
 from slo_guard.clock import iso
 from slo_guard.errors import StoreError
 from slo_guard.store import back_up, check_store, open_stored, take_inventory

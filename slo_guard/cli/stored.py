@@ -1,9 +1,8 @@
-"""What the commands on a daemon's store share: the config option, and the KPI or sprint asked for."""
+"""What the commands on a daemon's store share: the KPI or sprint asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -19,16 +18,6 @@ from slo_guard.store import open_store, open_stored
 from slo_guard.validation import nearest
 
 _LATE_SECONDS = 10.0
-
-config_option = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("config/slo-guard.yaml"),
-    show_default=True,
-    metavar="FILE",
-    help="The daemon's config file.",
-)
 
 
 def named_kpi(plan: Plan, name: str, sprint: str | None, now: float) -> KPI:

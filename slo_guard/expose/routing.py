@@ -14,6 +14,7 @@ from slo_guard.domain.kpi import KPI
 from slo_guard.domain.notifications import DeliveryRecord
 from slo_guard.expose.http_guard import RETRY_SECONDS
 from slo_guard.expose.snapshot import Snapshot, SnapshotHolder
+from slo_guard.validation import nearest
 
 NOT_READY = "no evaluation has finished yet, so no verdict is known"
 
@@ -53,7 +54,8 @@ def chosen_kpi(snapshot: Snapshot, kpi: str, sprint: str | None) -> KPI:
     found = [item for item in snapshot.kpis if item.id == kpi and sprint in (None, item.sprint)]
     if not found:
         where = "" if sprint is None else f" in {sprint!r}"
-        raise HTTPException(404, f"no KPI {kpi!r} is guarded{where}; GET /api/v1/kpis lists all")
+        close = nearest(kpi, (item.id for item in snapshot.kpis if sprint in (None, item.sprint)))
+        raise HTTPException(404, f"no KPI {kpi!r} is guarded{where}{close}; GET /api/v1/kpis lists all")
     return ([item for item in found if not snapshot.is_upcoming(item.sprint)] or found)[-1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from click.testing import CliRunner, Result
 from slo_guard.app import Daemon
 from slo_guard.cli.deliveries import deliveries
 from slo_guard.cli.send_test import send_test
+from slo_guard.cli.silence import silence
 from slo_guard.clock import to_unix, utcnow
 from slo_guard.domain.notifications import DeliveryOutcome, RowState
 from slo_guard.domain.ports import PlanRecord, Store
@@ -37,6 +39,7 @@ class Desk:
         self.slack = stack.enter_context(SlackStandIn())
         sources = stack.enter_context(MissionSources(page={"load": "load"}))
         sources.past("load", 0.5)
+        self.sources = sources
         write_rules(folder, [gauge_kpi("load")])
         slack = {"name": "slack", "type": "slack", "url": self.slack.url, "min_interval": "0s"}
         page = scrape("page", sources.url("page"), "load")
@@ -168,6 +171,21 @@ class TestDeliveries:
         ]
         assert [(each["key"], each["state"], each["kpi"]) for each in others] == [("k2", "pending", "other")]
         assert (nothing.exit_code, nothing.stderr) == (0, "no message is like that\n")
+
+    def test_what_was_not_told_of_a_kpi_stands_there_with_the_reason(self, desk: Desk):
+        """Who asks why no message came finds an answer, not an empty list."""
+        with closing(open_store(desk.path)):
+            pass
+        desk.run(silence, "add", "kpi=load", "--for", "1h", "--by", "Ana", "--why", "a load test")
+        desk.sources.past("load", 2)
+        daemon = desk.daemon()
+        eventually(lambda: "silenced" in desk.run(deliveries, "list", "--kpi", "load").stdout)
+        daemon.stop()
+
+        result = desk.run(deliveries, "list", "--kpi", "load", "--receiver", "oncall")
+
+        assert result.stderr == "no message is like that\n"
+        assert re.search(r"oncall +breach +inactive -> firing +silenced by silence 1", result.stdout), result.stdout
 
     def test_a_dead_letter_is_sent_by_the_running_daemon_within_seconds(self, desk: Desk):
         """The address is mended; what was lost meanwhile must arrive, under its own key, without a restart."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from slo_guard.domain.notifications import DeliveryRecord, RowState
+from slo_guard.domain.notifications import DeliveryRecord, Notification, NotificationReason, RowState
 from slo_guard.expose.pages.moments import Calendar, Moment
 from slo_guard.expose.pages.wording import Badge, kpi_path
 from slo_guard.expose.snapshot import Snapshot
@@ -58,6 +58,12 @@ class DeliveriesView:
     error: str = ""
 
 
+def _title(message: Notification) -> str:
+    if message.reason is NotificationReason.TEST:
+        return f"Test message: {message.title}"
+    return message.title or message.kpi or "no KPI"
+
+
 def sent_view(record: DeliveryRecord, snapshot: Snapshot | None, calendar: Calendar) -> SentView:
     """Return the line of one message."""
     message = record.notification
@@ -65,13 +71,14 @@ def sent_view(record: DeliveryRecord, snapshot: Snapshot | None, calendar: Calen
         (kpi.sprint, kpi.id) == (message.sprint, message.kpi) for kpi in snapshot.kpis
     )
     kind = "" if message.kind.value == "breach" else f"{message.kind.value} {message.tier}".strip()
-    state = "firing" if message.firing else "not firing"
+    tested = message.reason is NotificationReason.TEST
+    state = "" if tested else "firing" if message.firing else "not firing"
     return SentView(
         id=record.id,
         receiver=record.receiver,
         state=_STATES[record.state],
         dead=record.state is RowState.DEAD,
-        title=message.title or message.kpi or "no KPI",
+        title=_title(message),
         path=kpi_path(message.sprint, message.kpi) if guarded else "",
         what=", ".join(part for part in (state, kind, message.reason.value.replace("_", " ")) if part),
         created=calendar.moment(record.created_at),

@@ -129,7 +129,7 @@ def test_without_anything_to_check_the_usage_is_told(tmp_path, monkeypatch):
     result = run()
 
     assert result.exit_code == 2
-    assert "name RULES or --config FILE; there is no config/slo-guard.yaml here" in result.stderr
+    assert "name RULES or --config FILE; there is no slo-guard.yaml or config/slo-guard.yaml here" in result.stderr
 
 
 def test_json_holds_every_finding_with_its_place(folder):

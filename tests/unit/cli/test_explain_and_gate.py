@@ -325,6 +325,7 @@ class TestGate:
 
         assert result.exit_code == 2
         assert "no KPI of s has gate: true" in result.stderr
+        assert "objective" not in result.stdout, "a table without a row says nothing"
 
     @pytest.mark.parametrize(
         "break_it",

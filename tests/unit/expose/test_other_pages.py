@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from slo_guard.domain.notifications import DeliveryRecord, RowState
+from slo_guard.domain.notifications import DeliveryRecord, NotificationReason, RowState
 from slo_guard.domain.readings import Collection
 from slo_guard.domain.silences import Acknowledgement, Matcher, Silence
 from slo_guard.domain.verdicts import Verdict
@@ -105,6 +105,16 @@ def test_a_dead_letter_is_shown_with_its_error_and_what_sends_it_again():
     assert "http_500: the receiver answered 500" in text
     assert "slo-guard deliveries retry 12" in text
     assert "next try 14:01:00" in text
+
+
+def test_a_test_message_is_no_kpi_that_fires():
+    """Somebody tried a receiver: nobody is to take that for an alert."""
+    tried = a_notification("k", reason=NotificationReason.TEST, title="nothing is wrong")
+
+    with serving(two_firing(), deliveries=deliveries(a_record(RowState.DELIVERED, notification=tried))) as base:
+        text = words(requests.get(f"{base}/deliveries", timeout=5).text)
+
+    assert "Test message: nothing is wrong test" in text
 
 
 def test_what_was_sent_stands_at_its_kpi():
