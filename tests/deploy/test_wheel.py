@@ -137,9 +137,11 @@ def test_the_config_of_the_deployment_is_checked_and_run_from_it(installed: Inst
             stderr=out,
         )
     try:
-        url = eventually(lambda: re.findall(r"slo_guard is ready: (\S+)", log.read_text())[0], 60, what=log.read_text())
+        url = eventually(lambda: re.findall(r'"event": "started", "url": "(\S+)"', log.read_text())[0], 60)
         listed = requests.get(f"{url}/-/healthy", timeout=5)
         heard = [manager.recv(100), manager.recv(100), manager.recv(100)]
+    except AssertionError as error:
+        raise AssertionError(log.read_text()) from error
     finally:
         process.terminate()
         code = process.wait(20)
