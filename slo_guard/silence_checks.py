@@ -89,4 +89,4 @@ def _listed(series: Sequence[LabelSet]) -> str:
 
 
 def _words(labels: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in labels)
+    return ", ".join(" ".join(f"{name}={value}".split()) for name, value in labels)

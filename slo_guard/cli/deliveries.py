@@ -23,6 +23,7 @@ from slo_guard.store import open_stored
 from slo_guard.validation import nearest
 
 _MOST = 1_000_000
+_MOST_ID = 2**62
 _NOTHING_DONE = 1
 
 
@@ -93,7 +94,7 @@ def _untold(
 
 
 @deliveries.command()
-@click.argument("ids", nargs=-1, type=int, metavar="[ID]…")
+@click.argument("ids", nargs=-1, type=click.IntRange(1, _MOST_ID), metavar="[ID]…")
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--receiver", metavar="NAME", help="All dead letters to this receiver.")
 @config_option

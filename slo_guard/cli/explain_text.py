@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
-from rich.console import Console
 from rich.text import Text
 
+from slo_guard.cli.recorded import CleanConsole
 from slo_guard.domain.calendar import local_text
 from slo_guard.domain.explanations import Explanation, HistoryEntry, InputExplanation, SampleSeen, SeriesExplanation
 from slo_guard.domain.series import LabelSet
@@ -26,7 +26,7 @@ VERDICT_STYLES = {
 
 def print_explanation(explanation: Explanation, now: float) -> None:
     """Print ``explanation`` as seen at ``now`` (Unix seconds); instants stand in the sprint's zone."""
-    console = Console(highlight=False)
+    console = CleanConsole()
     for depth, line in _page(explanation, now):
         indent = "  " * depth
         # A link that is longer than a line stays whole, to be copied.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import Any
 import click
 import orjson
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.status import Status
 from rich.table import Table
 
@@ -21,6 +23,7 @@ from slo_guard.domain.ports import StoredObservation
 from slo_guard.errors import ConfigError, SloGuardError, UnitError
 from slo_guard.http_options import checked_url
 from slo_guard.loaded import Loaded, load_files, load_settings
+from slo_guard.notify.text import sound
 from slo_guard.replay.instants import parse_instant
 from slo_guard.replay.samples import read_samples
 from slo_guard.rulebook import load_rules
@@ -30,6 +33,19 @@ FINDINGS, UNREADABLE = 1, 2
 """Exit codes: the rules have errors; a file cannot be read."""
 
 _WIDE = 180
+
+
+class CleanConsole(Console):
+    """A console on which nothing that a source said can move the cursor, colour a line or name the window."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of ``renderable``, their texts without control characters."""
+        for segment in super().render(renderable, options):
+            known = segment.control or segment.text.isprintable()
+            yield segment if known else segment._replace(text=sound(segment.text))
 
 
 class Instant(click.ParamType[float]):
@@ -45,6 +61,17 @@ class Instant(click.ParamType[float]):
             return parse_instant(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """Seconds within a range; what is no number of them at all is refused as well."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return ``value`` as a number, or fail with what to write instead."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
 
 
 class Duration(click.ParamType[float]):
@@ -152,7 +179,7 @@ def ending_the_command() -> Iterator[None]:
 def tell(notices: Iterable[str]) -> None:
     """Write notices to standard error, so that they never mix with the answer."""
     for notice in notices:
-        click.echo(notice, err=True)
+        click.echo(sound(notice), err=True)
 
 
 def table(title: str, *columns: str) -> Table:
@@ -170,8 +197,8 @@ def working() -> Status:
 
 def table_console() -> Console:
     """Return where tables go: standard output, with room enough for a row a line where that is no terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDE)
+    console = CleanConsole()
+    return console if console.is_terminal else CleanConsole(width=_WIDE)
 
 
 def print_json(document: Any) -> None:

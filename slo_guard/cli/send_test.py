@@ -13,7 +13,7 @@ import click
 
 from slo_guard import logs
 from slo_guard.cli.config_file import config_option
-from slo_guard.cli.recorded import ending_the_command, load_daemon, tell
+from slo_guard.cli.recorded import Seconds, ending_the_command, load_daemon, tell
 from slo_guard.cli.stored import daemon_seems_to_run, refuse
 from slo_guard.clock import iso, to_unix, utcnow
 from slo_guard.domain.ports import Store
@@ -30,7 +30,7 @@ _DELIVERED, _NOT_DELIVERED = 0, 1
 @click.command("send-test")
 @click.argument("receiver")
 @click.option(
-    "--timeout", type=click.FloatRange(min=1.0), default=60.0, show_default=True, help="Seconds to wait for it."
+    "--timeout", type=Seconds(min=1.0, max=86400.0), default=60.0, show_default=True, help="Seconds to wait for it."
 )
 @config_option
 def send_test(*, receiver: str, timeout: float, config_path: Path) -> None:

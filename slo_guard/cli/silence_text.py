@@ -10,6 +10,7 @@ from slo_guard.cli.recorded import table, table_console
 from slo_guard.clock import iso
 from slo_guard.domain.alerts import Alert
 from slo_guard.domain.silences import Acknowledgement, Silence
+from slo_guard.notify.text import labels_text, one_line
 from slo_guard.units import format_duration
 
 _STYLES = {"active": "green", "pending": "yellow", "expired": "dim", "ended": "dim"}
@@ -62,10 +63,10 @@ def firing_words(alerts: Sequence[Alert]) -> str:
 
 def labels_words(labels: Sequence[tuple[str, str]]) -> str:
     """Return labels as ``system=fs, tenant=acme``; the series without labels has no other name."""
-    return ", ".join(f"{name}={value}" for name, value in labels) or "its one series"
+    return labels_text(tuple(labels)) or "its one series"
 
 
 def _alert_words(alert: Alert) -> str:
     key = alert.key
     kind = f"{key.kind.value} {key.tier}".rstrip()
-    return " ".join([key.kpi, *(f"{name}={value}" for name, value in key.labels), f"({kind})"])
+    return " ".join([key.kpi, *(one_line(f"{name}={value}") for name, value in key.labels), f"({kind})"])

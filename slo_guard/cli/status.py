@@ -9,11 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.live import Live
 
 from slo_guard.cli.config_file import config_option
-from slo_guard.cli.recorded import format_option, load_daemon, print_json, tell
+from slo_guard.cli.recorded import CleanConsole, Seconds, format_option, load_daemon, print_json, tell
 from slo_guard.cli.status_api import UnreachableError, ask_daemon
 from slo_guard.cli.status_model import Origin, StatusReport
 from slo_guard.cli.status_store import report_of
@@ -39,7 +38,9 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - as
 @click.option("--token-file", type=click.Path(path_type=Path), help=f"File of a bearer token.  [${_TOKEN}]")
 @click.option("--ca-file", type=click.Path(path_type=Path), help="PEM file of the authority to trust for HTTPS.")
 @click.option("--watch", is_flag=True, help="Show it again and again, in place, until Ctrl-C.")
-@click.option("--every", type=click.FloatRange(min=0.5), default=2.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--every", type=Seconds(min=0.5, max=86400.0), default=2.0, show_default=True, help="Seconds between looks."
+)
 @format_option
 @config_option
 def status(
@@ -74,9 +75,9 @@ def status(
     if style == "json":
         print_json(status_document(report))
     else:
-        console = Console(highlight=False)
+        console = CleanConsole()
         width = console.width if console.is_terminal else _NARROW
-        Console(highlight=False, width=width).print(status_view(report, _now()))
+        CleanConsole(width=width).print(status_view(report, _now()))
     sys.exit(_UNREACHABLE if report.origin is Origin.STORE else _WELL if report.well else _UNWELL)
 
 
@@ -124,7 +125,7 @@ def _look(session: HttpSession, url: str, loaded: Loaded | None) -> StatusReport
 
 
 def _watch(session: HttpSession, url: str, loaded: Loaded | None, every: float) -> None:
-    console = Console(highlight=False)
+    console = CleanConsole()
     try:
         with Live(
             console=console, screen=console.is_terminal, auto_refresh=False, vertical_overflow="ellipsis"

@@ -31,7 +31,7 @@ def ask_daemon(session: HttpSession, url: str) -> StatusReport:
 
     try:
         return _report(url, get)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise UnreachableError(f"{url} answers, but not as this version of slo_guard does ({error!r})") from None
 
 

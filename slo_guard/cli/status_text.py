@@ -16,10 +16,11 @@ from slo_guard.cli.explain_text import VERDICT_STYLES
 from slo_guard.cli.status_model import AlertLine, KpiLine, Origin, Outbox, SourceLine, SprintLine, StatusReport
 from slo_guard.clock import iso
 from slo_guard.domain.verdicts import Verdict
-from slo_guard.notify.text import one_line
+from slo_guard.notify.text import cut, one_line
 from slo_guard.units import format_duration
 
 _MOST_ALERTS = 10
+_MOST_OF_A_LABEL = 80
 _STYLES = {verdict.label: style for verdict, style in VERDICT_STYLES.items()}
 _GATES = {"go": "green", "undecided": "yellow", "no-go": "bold red"}
 _BAD = "bold red"
@@ -80,7 +81,7 @@ def _alerts(alerts: Sequence[AlertLine], at: float) -> Iterator[Text]:
         f"{len(alerts)} alert{'' if len(alerts) == 1 else 's'} fire{'s' if len(alerts) == 1 else ''}:", style=_BAD
     )
     for alert in alerts[:_MOST_ALERTS]:
-        labels = ", ".join(f"{name}={one_line(value)}" for name, value in alert.labels.items())
+        labels = ", ".join(f"{name}={cut(one_line(value), _MOST_OF_A_LABEL)}" for name, value in alert.labels.items())
         where = f" [{labels}]" if labels else ""
         kind = "" if alert.kind == "breach" else f" {alert.kind}" + (f" {alert.tier}" if alert.tier else "")
         text = Text(f"  {alert.severity or '-':<6} {alert.kpi}{kind}{where}, for {_age(at - alert.since)}")

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from slo_guard.cli.check import load_named_config
-from slo_guard.cli.recorded import FINDINGS, UNREADABLE, print_json, tell
+from slo_guard.cli.recorded import FINDINGS, UNREADABLE, CleanConsole, print_json, tell
 from slo_guard.domain.readings import IndicatorSpec
 from slo_guard.errors import ConfigError, UnreadableError
 from slo_guard.replay.rule_test_files import ReadyTest, config_named_by, read_rule_tests
@@ -67,7 +66,7 @@ def _as_json(file: Path, result: TestResult) -> dict[str, object]:
 
 
 def _print(results: Mapping[Path, list[TestResult]]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = CleanConsole(soft_wrap=True)
     for file, found in results.items():
         console.print(str(file), markup=False, style="bold")
         for result in found:

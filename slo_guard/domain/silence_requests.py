@@ -42,6 +42,9 @@ def matcher_of(label: str, notation: str) -> Matcher:
         raise SilenceError(f"a matcher begins with a label's name of at most {MAX_LABEL} characters, as in kpi=NAME")
     if len(notation) > MAX_VALUE:
         raise SilenceError(f"{label}: write at most {MAX_VALUE} characters to match it by")
+    if notation.encode("utf-8", "replace").decode() != notation:
+        # A terminal can pass on what no answer of the API and no page can show.
+        raise SilenceError(f"{label}: {notation!r} is not UTF-8 text, which every label is")
     if notation.startswith(("!~", "~!")):
         raise SilenceError(f"{label}: a negated regex is not supported; write {label}=!value or {label}=~regex")
     if notation.startswith("~"):

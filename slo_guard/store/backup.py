@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from slo_guard.errors import StoreError
 from slo_guard.store.sqlite import BUSY_SECONDS, words_for
 
 _MOST_FAULTS = 20
+_BESIDE = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,10 @@ def back_up(store: Path, target: Path, *, force: bool = False) -> Backup:
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {error.strerror or error}") from None
     finally:
-        for name in (part.name, f"{part.name}-journal", f"{part.name}-wal", f"{part.name}-shm"):
-            part.with_name(name).unlink(missing_ok=True)
+        for end in ("", *_BESIDE):
+            # Where not even the name could be had, there is nothing to take away.
+            with suppress(OSError):
+                part.with_name(part.name + end).unlink(missing_ok=True)
     return Backup(target, check, monotonic() - started)
 
 
@@ -84,6 +87,9 @@ def _refuse_unfit(store: Path, target: Path, *, force: bool) -> None:
         raise StoreError(f"{target} is a folder; name a file in it")
     if not target.parent.is_dir():
         raise StoreError(f"the folder {target.parent} does not exist; make it first")
+    if target.resolve() in (store.resolve().with_name(store.resolve().name + end) for end in _BESIDE):
+        # Also where it is not there at the moment: it will be, and a store without its log has lost its last hour.
+        raise StoreError(f"{target} is part of the store itself; name another file")
     if target.exists():
         if target.samefile(store):
             raise StoreError(f"{target} is the store itself; name another file")

@@ -227,12 +227,13 @@ class TestDeliveries:
         named = desk.run(deliveries, "retry", gone, waits, 999)
         unknown = desk.run(deliveries, "retry", "--receiver", "onkall")
         neither = desk.run(deliveries, "retry")
+        beyond = desk.run(deliveries, "retry", 10**30)
 
         assert named.exit_code == 1
         assert f"{waits}: is pending, not dead" in named.stderr
         assert "999: there is no such message" in named.stderr
         assert "1 to former stay as they are: the config has no such receiver" in named.stderr
         assert desk.store().dead_letters() == {"former": 1}
-        assert (unknown.exit_code, neither.exit_code) == (2, 2)
+        assert (unknown.exit_code, neither.exit_code, beyond.exit_code) == (2, 2, 2)
         assert "did you mean 'oncall'?" in unknown.stderr
         assert "write --all or --receiver NAME" in neither.stderr

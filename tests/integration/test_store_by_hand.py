@@ -115,7 +115,9 @@ class TestBackup:
         ("name", "message"),
         [
             ("slo-guard.db", "is the store itself"),
+            ("slo-guard.db-wal", "is part of the store itself; name another file"),
             ("rules", "is a folder; name a file in it"),
+            ("n" * 250, "cannot be written: File name too long"),
             ("nowhere/copy.db", "does not exist; make it first"),
         ],
     )

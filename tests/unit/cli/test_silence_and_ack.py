@@ -139,6 +139,7 @@ class TestSilence:
             (["kpi=drill", "--for", "2h", "--until", iso(NOW + 60)], "write either --for"),
             (["--for", "2h"], "write between 1 and 20 matchers"),
             (["kpi=drill", "--for", "2"], "2"),
+            (["system=f\udcffs", "--for", "2h"], "'f\\udcffs' is not UTF-8 text"),
         ],
     )
     def test_a_slip_is_one_clear_line(self, config: Path, arguments: list[str], says: str) -> None:
@@ -163,6 +164,19 @@ class TestSilence:
 
         assert result.exit_code == 0
         assert result.stderr == "no series has system=xia now; did you mean 'xai'?\n"
+
+
+def test_nothing_that_was_typed_or_measured_takes_over_the_terminal(config: Path) -> None:
+    """A label value is a source's word: as it stands it could name the window, or fake a line of ours."""
+    hostile = "system=\x1b]0;owned\x07\x1b[31m\u202efs"
+
+    added = run(silence, "add", hostile, "--for", "2h", *WHO, "--config", config, at=NOW)
+    listed = ok(silence, "list", "--config", config)
+
+    assert added.exit_code == 0
+    assert "no series has system=]0;owned[31mfs now" in added.stderr
+    assert "system=]0;owned[31mfs" in listed
+    assert not {"\x1b", "\x07", "\u202e"}.intersection(added.output + listed)
 
 
 class TestAck:

@@ -251,8 +251,15 @@ class TestWithoutADaemon:
             strange = run("--url", other.url, "--config", "/nowhere.yaml")
         with serving(None) as url:
             early = run("--url", url, "--config", "/nowhere.yaml")
+        kpi = dict.fromkeys(("sprint", "lane", "kpi", "title", "verdict", "unit", "objective"), "")
+        body = {name: [] for name in ("sources", "alerts", "deliveries", "sprints")} | {
+            "at": "2026-07-07T00:00:00Z",
+            "kpis": [kpi | {"series": [], "series_total": 0, "counts": []}],
+        }
+        with http_source(always(Reply(json.dumps(body).encode()))) as other:
+            odd = run("--url", other.url, "--config", "/nowhere.yaml")
 
-        assert (strange.exit_code, early.exit_code) == (2, 2)
+        assert (strange.exit_code, early.exit_code, odd.exit_code) == (2, 2, 2)
         assert "not as this version of slo_guard does" in strange.stderr
         assert "no evaluation has finished yet" in early.stderr
 
@@ -260,8 +267,10 @@ class TestWithoutADaemon:
         """Exit code 2 as well: a script must not take it for calm."""
         both = run("--config", config, "--watch", "--format", "json")
         url = run("--config", config, "--url", "nowhere")
+        never = run("--config", config, "--watch", "--every", "nan")
 
-        assert (both.exit_code, url.exit_code) == (2, 2)
+        assert (both.exit_code, url.exit_code, never.exit_code) == (2, 2, 2)
+        assert "'nan' is no number of seconds" in never.stderr
         assert "--watch is for people" in both.stderr
         assert "--url: not a usable URL" in url.stderr
 
