@@ -6,19 +6,23 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from slo_guard.domain.alerts import Alert, AlertKey
-from slo_guard.domain.verdicts import AlertState
+from slo_guard.domain.verdicts import AlertState, Verdict
 from tests.support.browser import (
     PHONE,
+    WIDE,
     a_page,
     chromium,
     grave_violations,
     hidden_width,
     keep_picture,
 )
+from tests.support.builders import a_kpi, an_objective
+from tests.support.pictures import a_snapshot, an_alert, verdict_frame
 from tests.support.said import logging_put_back
+from tests.support.serving import serving
 from tests.support.sprint_pages import SprintPages, sprint_pages
 
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("browser")]
@@ -211,6 +215,21 @@ def test_a_page_of_an_older_version_is_read_anew(browser: Browser, sprint: Sprin
         reloaded = page.evaluate("window.neverReloaded === undefined")
 
     assert reloaded
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE])
+def test_names_of_any_length_stay_in_their_place(browser: Browser, sprint: SprintPages, viewport: ViewportSize) -> None:
+    """Names are free text; one without a space covered the values of its alert, and made the whole page scroll."""
+    kpi = a_kpi("odd", title="W" * 120, lane="y" * 120, owner="O" * 120, objective=an_objective("at_most", 1.16))
+    shown = a_snapshot([verdict_frame(kpi, 3.0, Verdict.MISSED)], [an_alert(kpi)])
+    wide = "[...document.querySelectorAll('.alert > *')].filter(each => each.scrollWidth > each.clientWidth).length"
+    with serving(shown) as base, a_page(browser, viewport=viewport) as page:
+        beyond = {}
+        for path in ("/", "/alerts", "/kpis/odd"):
+            page.goto(base + path)
+            beyond[path] = (hidden_width(page), page.evaluate(wide))
+
+    assert beyond == dict.fromkeys(("/", "/alerts", "/kpis/odd"), (0, 0))
 
 
 def _key_on_page(key: AlertKey) -> str:
