@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from slo_guard.clock import from_unix, iso
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_YEAR_IS_CLEAR = 300 * _DAY
+"""Within so many seconds a day and a month say which year is meant, at its turn as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,9 @@ class Calendar:
     def moment(self, at: float) -> Moment:
         """Return an instant as this zone reads it."""
         local, today = from_unix(at).astimezone(self.zone), from_unix(self.now).astimezone(self.zone)
-        text = f"{local:%H:%M:%S}" if local.date() == today.date() else f"{local:%a} {local.day} {local:%b %H:%M}"
+        year = f" {local.year}" if abs(self.now - at) > _YEAR_IS_CLEAR else ""
+        there = f"{local:%a} {local.day} {local:%b}{year} {local:%H:%M}"
+        text = f"{local:%H:%M:%S}" if local.date() == today.date() else there
         return Moment(text, iso(at), age_words(abs(self.now - at)))
 
 

@@ -20,7 +20,7 @@ from slo_guard.expose.pages.trail_runs import bounds_of, runs_of, thinned, value
 
 _MOST_POINTS = 400
 _MOST_PERIODS = 60
-_NAME_HEIGHT = 13.0
+_NAME_HEIGHT, _TICK_WIDTH = 13.0, 40.0
 _BOOL_HEIGHT = 150
 _BOOL_TICKS = ((0.0, "false"), (1.0, "true"))
 
@@ -143,7 +143,9 @@ def _time_axis(shown: Plotted, scale: Scale, size: Size) -> Iterator[str]:
     for at, text in time_ticks(*shown.times, shown.zone, size.time_ticks):
         x = scale.x(at)
         yield f'<path class="grid" d="M{x:.1f} {scale.top:.1f}V{scale.bottom + 14:.1f}"/>'
-        yield f'<text x="{x + 4:.1f}" y="{scale.bottom + 28:.1f}">{escape(text)}</text>'
+        # At the right edge it would be cut off.
+        anchor = f'x="{x + 4:.1f}"' if x < scale.right - _TICK_WIDTH else f'x="{x - 4:.1f}" text-anchor="end"'
+        yield f'<text {anchor} y="{scale.bottom + 28:.1f}">{escape(text)}</text>'
     yield f'<path class="axis" d="M{scale.left:.1f} {scale.bottom:.1f}H{scale.right:.1f}"/>'
 
 

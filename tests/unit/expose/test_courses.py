@@ -15,7 +15,7 @@ from slo_guard.domain.readings import IndicatorType
 from slo_guard.domain.trails import Trail
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.expose.pages.axis import time_ticks, value_ticks
-from slo_guard.expose.pages.moments import age_words
+from slo_guard.expose.pages.moments import Calendar, age_words
 from slo_guard.expose.pages.periods import firing_periods
 from slo_guard.expose.pages.plot import NARROW, WIDE, Plotted, plot
 from slo_guard.expose.pages.sparkline import spark_of
@@ -128,6 +128,17 @@ def test_a_plot_has_lines_periods_and_moments_where_they_belong():
         assert " style=" not in picture
     assert ">Tue 7<" in wide
     assert ">1.2s<" in wide
+
+
+def test_no_time_is_cut_off_at_the_right_edge():
+    """``06:4`` is not a time."""
+    end = SPRINT_START + 2 * HOUR + 60.0
+
+    narrow = str(plot(Plotted(P95, a_trail([1.0], [MET]), (SPRINT_START, end), DENVER, [], []), NARROW, "words"))
+
+    [(x, anchor)] = re.findall(r'<text x="([\d.]+)"( text-anchor="end")? y="[\d.]+">02:00<', narrow)
+    assert float(x) > 330
+    assert anchor
 
 
 @pytest.mark.parametrize("unit", ["seconds", "bytes", "ratio", ""])
@@ -259,6 +270,14 @@ def test_periods_are_those_of_each_alert_by_itself():
 def test_ages_are_no_finer_than_anybody_wants_to_know(seconds, words):
     """3 d 4 h 12 min 9 s is read as a number of nothing."""
     assert age_words(seconds) == words
+
+
+def test_a_silence_that_ends_next_year_says_so():
+    """ "Until Sat 3 Jul" read in July is this one to everybody."""
+    calendar = Calendar("America/Denver", NOW)
+
+    assert calendar.moment(NOW + 360 * 86_400.0).text == "Sat 3 Jul 2027 14:00"
+    assert calendar.moment(NOW + 200 * 86_400.0).text == "Sun 24 Jan 13:00"
 
 
 def test_a_slot_that_is_not_over_counts_for_what_is_over_of_it():
