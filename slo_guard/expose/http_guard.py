@@ -16,6 +16,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from slo_guard.errors import StoreError
 
 _UNUSED_FEATURES = ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb")
+# Pages have nothing inline: their style and script come from /static, and refresh by asking for themselves.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_ALWAYS = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", ", ".join(f"{feature}=()" for feature in _UNUSED_FEATURES).encode()),
+    (b"cache-control", b"no-store"),
+)
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 """For a year browsers come by HTTPS only; not for subdomains, which are not ours to decide about."""
 RETRY_SECONDS = 5
@@ -32,21 +47,6 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        # Pages have nothing inline: their style and script come from /static, and refresh by asking for themselves.
-        policy = (
-            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
-        self._headers = [
-            (b"content-security-policy", policy.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"x-frame-options", b"DENY"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cross-origin-resource-policy", b"same-origin"),
-            (b"cross-origin-opener-policy", b"same-origin"),
-            (b"permissions-policy", ", ".join(f"{feature}=()" for feature in _UNUSED_FEATURES).encode()),
-            (b"cache-control", b"no-store"),
-        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add the headers to its answer."""
@@ -54,14 +54,15 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
-                secure = [_HTTPS_ONLY] if scope.get("scheme") == "https" else []
-                message["headers"] = [
-                    *message["headers"],
-                    *(header for header in (*self._headers, *secure) if header[0] not in present),
-                ]
+                added = (header for header in _headers(scope) if header[0] not in present)
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    return (*_ALWAYS, _HTTPS_ONLY) if scope.get("scheme") == "https" else _ALWAYS
 
 
 def problem(status: int, detail: str) -> Response:
@@ -105,7 +106,10 @@ def answer_errors_as_problems(app: FastAPI, page: ErrorPage = lambda _request, _
         return _answer(request, 422, "; ".join(_finding(item) for item in error.errors()))
 
     async def from_anything(request: Request, _error: Exception) -> Response:
-        return _answer(request, 500, "this is a fault in slo_guard; its log says more")
+        answer = _answer(request, 500, "this is a fault in slo_guard; its log says more")
+        # The framework answers this one outside of all middleware.
+        answer.raw_headers.extend(_headers(request.scope))
+        return answer
 
     app.add_exception_handler(HTTPException, from_http)
     app.add_exception_handler(StoreError, from_store)

@@ -154,6 +154,8 @@ class TestReload:
         with serving(picture(), reload=broken) as base:
             answer = requests.post(f"{base}/-/reload", timeout=5)
         assert "secret" not in problem(answer, 500)
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
 
 
 class TestKpis:
