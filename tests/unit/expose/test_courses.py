@@ -273,7 +273,7 @@ def test_ages_are_no_finer_than_anybody_wants_to_know(seconds, words):
 
 
 def test_a_silence_that_ends_next_year_says_so():
-    """ "Until Sat 3 Jul" read in July is this one to everybody."""
+    """Read in July, the third of July is this year's to everybody."""
     calendar = Calendar("America/Denver", NOW)
 
     assert calendar.moment(NOW + 360 * 86_400.0).text == "Sat 3 Jul 2027 14:00"
