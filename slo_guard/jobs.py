@@ -5,7 +5,7 @@ A kill at any instant leaves a hop done or not done; run again it goes on where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from slo_guard.domain.kpi import KPI, Plan
 from slo_guard.domain.notifications import NotToldReason, Route
 from slo_guard.domain.ports import Collector, EvaluationRecord, PlanRecord, Store
 from slo_guard.domain.readings import Collection, CollectionFailure
+from slo_guard.domain.series import LabelSet
 from slo_guard.domain.silences import Acknowledgement
 from slo_guard.errors import StoreConflictError, StoreError
 from slo_guard.evaluate import Evaluation, EvaluationState, evaluate
@@ -172,11 +173,18 @@ def plan_once(
 
 
 def _end_with_their_alerts(
-    acknowledgements: Iterable[Acknowledgement], store: Store, alerts: Mapping[AlertKey, Alert], now: float
+    acknowledgements: Sequence[Acknowledgement], store: Store, alerts: Mapping[AlertKey, Alert], now: float
 ) -> None:
+    # By series, once for all: a script may acknowledge hundreds one by one.
+    of_a_series: dict[tuple[str, str, LabelSet], list[Alert]] = {
+        (each.sprint, each.kpi, each.labels): [] for each in acknowledgements if each.labels is not None
+    }
+    for key, alert in alerts.items() if of_a_series else ():
+        of_a_series.get((key.sprint, key.kpi, key.labels), []).append(alert)
     for each in acknowledgements:
+        theirs = alerts.values() if each.labels is None else of_a_series[each.sprint, each.kpi, each.labels]
         # One that was made after ``now``, while this ran, may be of what fired since: it is looked at next time.
-        if each.created_at <= now and not any(each.holds(alert, now) for alert in alerts.values()):
+        if each.created_at <= now and not any(each.holds(alert, now) for alert in theirs):
             store.end_acknowledgement(each.id, now)
             log.info("acknowledgement_ended", id=each.id, kpi=each.kpi, by=each.by, reason="no_alert_fires")
 

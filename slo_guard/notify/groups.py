@@ -110,18 +110,20 @@ class GroupHead(NamedTuple):
     told_at: float | None
     holds_back: bool
     looked_for: tuple[int, ...] = ()
+    quiet_while: tuple[str, ...] = ()
 
     @classmethod
     def from_text(cls, text: str) -> GroupHead:
         """Return the head of the group that ``text`` holds. Raises ``StoreError`` for any other text."""
         try:
             # Versions that knew no silences have looked for none.
-            format_, key, told_at, holds_back, *looked_for = json.loads(text.partition("\n")[0])
+            format_, key, told_at, holds_back, *quiet = json.loads(text.partition("\n")[0])
+            looked_for, quiet_while = (*quiet, (), ())[:2]
             receiver, sprint, kpi, kind, *tier = key
             if format_ != _FORMAT:
                 raise StoreError(f"a planner group in the store has the unknown format {format_!r}")
             group_key = GroupKey(receiver, sprint, kpi, AlertKind(kind), *tier)
-            return cls(group_key, told_at, holds_back, tuple(*looked_for))
+            return cls(group_key, told_at, holds_back, tuple(looked_for), tuple(quiet_while))
         except (TypeError, ValueError) as error:
             raise _unreadable(error) from None
 
@@ -133,6 +135,8 @@ class Group:
     ``silenced``: the series to be told of, once more for those in ``told`` as well, when no silence holds any more;
     ``silence_over``: whether that is so for some of them, which wait for something else. ``looked_for``: the silences
     by which all of this has been decided; a group that is not touched is looked at again when they are others.
+    ``quiet_while``: the silences and acknowledgements that left nothing worth a reminder, which is looked for anew when
+    they are others.
     """
 
     key: GroupKey
@@ -143,12 +147,14 @@ class Group:
     told_at: float | None = None
     silence_over: bool = False
     looked_for: tuple[int, ...] = ()
+    quiet_while: tuple[str, ...] = ()
 
     def to_text(self) -> str | None:
         """Return the group as text, or None when there is nothing left to remember."""
         if self.facts is None or not (self.told or self.held or self.silenced):
             return None
-        head = [_FORMAT, self.key, self.told_at, bool(self.held) or self.silence_over, self.looked_for]
+        holds_back = bool(self.held) or self.silence_over
+        head = [_FORMAT, self.key, self.told_at, holds_back, self.looked_for, self.quiet_while]
         body = [self.facts, *(list(part.items()) for part in (self.told, self.held, self.silenced))]
         return "\n".join(json.dumps(part, separators=(",", ":")) for part in (head, body))
 
@@ -162,7 +168,8 @@ class Group:
             facts = Facts(Severity(severity), *facts)
             parts = (_series(told), _series(held), _series(*silenced))
             # What makes it hold back is not said; whether a silence is over is seen when it is looked at.
-            return cls(head.key, facts, *parts, head.told_at, head.holds_back and bool(parts[2]), head.looked_for)
+            over = head.holds_back and bool(parts[2])
+            return cls(head.key, facts, *parts, head.told_at, over, head.looked_for, head.quiet_while)
         except (TypeError, ValueError) as error:
             raise _unreadable(error) from None
 

@@ -187,6 +187,7 @@ class _Run:
                 group.facts, group.told_at = Facts.of(transition), before.told_at
                 # The silence may end as the sprint does, or hold for that sprint only: to be looked at in any case.
                 group.silence_over |= new is group.silenced
+                group.quiet_while = ()
 
     def _decide(self, decision: Decision) -> None:
         # One that a changed severity has told after all takes the place of "not routed".
@@ -314,11 +315,18 @@ class _Run:
         def is_due(told: GroupHead | Group) -> bool:
             return told.told_at is not None and self._now >= told.told_at + interval
 
-        for group in self.memory.groups_of(route, is_due):
+        def may_be_worth_one(head: GroupHead) -> bool:
+            # Or each cycle would read a hundred thousand series of which somebody knows.
+            return is_due(head) and not (head.quiet_while and head.quiet_while == self._silencing.spares(head.key))
+
+        for group in self.memory.groups_of(route, may_be_worth_one):
             if not is_due(group) or group.facts is None or group.facts.severity not in route.severities:
                 continue
             if self._worth_a_reminder(group):
                 self._compose(group, NotificationReason.REPEAT_INTERVAL_ELAPSED, News())
+            else:
+                self.memory.touch(group)
+                group.quiet_while = () if self._unspared(group) else self._silencing.spares(group.key)
 
     def _compose(self, group: Group, reason: NotificationReason, news: News) -> Notification:
         if reason is NotificationReason.REPEAT_INTERVAL_ELAPSED:
@@ -344,7 +352,7 @@ class _Run:
         )
         self.notifications.append(message)
         self.memory.touch(group)
-        group.told_at = self._now
+        group.told_at, group.quiet_while = self._now, ()
         return message
 
     def _who_knows(self, group: Group, news: News, still: Iterable[LabelSet]) -> str:
@@ -365,15 +373,13 @@ class _Run:
         A series whose breach is told of needs no second reminder that it is at risk; one that is silenced or that
         somebody has acknowledged needs none at all.
         """
-        found = ((labels, self._alerts.get(group.key.alert(labels))) for labels in group.told)
-        firing = [alert for _, alert in found if alert is not None and alert.state is AlertState.FIRING]
-        unknown = [each.key.labels for each in firing if self._acknowledged(each) is None]
-        return sorted(
-            labels for labels in unknown if labels not in group.silenced and not self._is_superseded(group, labels)
-        )
+        return sorted(labels for labels in self._unspared(group) if not self._is_superseded(group, labels))
 
-    def _acknowledged(self, alert: Alert) -> Acknowledgement | None:
-        return self._silencing.acknowledgement(alert.key, alert.fired_at)
+    def _unspared(self, group: Group) -> list[LabelSet]:
+        """Return the told series that fire at this moment and that neither a silence nor somebody who knows spares."""
+        found = (self._alerts.get(group.key.alert(labels)) for labels in group.told if labels not in group.silenced)
+        firing = (alert for alert in found if alert is not None and alert.state is AlertState.FIRING)
+        return [each.key.labels for each in firing if self._silencing.acknowledgement(each.key, each.fired_at) is None]
 
     def _is_superseded(self, group: Group, labels: LabelSet) -> bool:
         if group.key.kind is not AlertKind.RISK:

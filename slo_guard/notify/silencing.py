@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from slo_guard.clock import iso
 from slo_guard.domain.alerts import AlertKey
 from slo_guard.domain.kpi import Severity
+from slo_guard.domain.series import LabelSet
 from slo_guard.domain.silences import Acknowledgement, Silence, alert_labels, silence_of
 from slo_guard.notify.groups import GroupKey
 from slo_guard.notify.text import labels_text
@@ -17,7 +18,11 @@ class Silencing:
 
     def __init__(self, silences: Iterable[Silence], acknowledgements: Iterable[Acknowledgement], now: float) -> None:
         self._silences = [each for each in silences if each.is_active(now)]
-        self._acknowledgements = [each for each in acknowledgements if not each.is_over(now)]
+        self._acknowledged: dict[tuple[str, str], dict[LabelSet | None, list[Acknowledgement]]] = {}
+        for each in acknowledgements:
+            if not each.is_over(now):
+                of_its_rule = self._acknowledged.setdefault((each.sprint, each.kpi), {})
+                of_its_rule.setdefault(each.labels, []).append(each)
         self._now = now
         self._by_rule: dict[tuple[str, str], list[Silence]] = {}
 
@@ -45,11 +50,21 @@ class Silencing:
 
     def knows_of(self, key: GroupKey) -> bool:
         """Whether somebody has acknowledged alerts of the KPI of the group ``key``."""
-        return any((each.sprint, each.kpi) == (key.sprint, key.kpi) for each in self._acknowledgements)
+        return (key.sprint, key.kpi) in self._acknowledged
+
+    def spares(self, key: GroupKey) -> tuple[str, ...]:
+        """Return what may keep reminders of the group ``key`` back now: silences and acknowledgements, by number."""
+        of_its_rule = self._acknowledged.get((key.sprint, key.kpi), {}).values()
+        known = sorted(each.id for found in of_its_rule for each in found)
+        return (*(f"silence {number}" for number in self.may_silence(key)), *(f"ack {number}" for number in known))
 
     def acknowledgement(self, key: AlertKey, fired_at: float | None) -> Acknowledgement | None:
         """Return the newest acknowledgement of the alert ``key`` that fired at ``fired_at``; None without one."""
-        return next((each for each in reversed(self._acknowledgements) if each.covers(key, fired_at)), None)
+        of_its_rule = self._acknowledged.get((key.sprint, key.kpi))
+        if of_its_rule is None:
+            return None
+        found = (*of_its_rule.get(None, ()), *of_its_rule.get(key.labels, ()))
+        return max((each for each in found if each.covers(key, fired_at)), key=lambda each: each.id, default=None)
 
 
 def acknowledged_words(acknowledgement: Acknowledgement, *, others: bool) -> str:
