@@ -239,7 +239,8 @@ class Daemon:
         self._follow(loaded, departed=self._assembly.loaded.plan.kpis)
         self._gate.follow(rules)
         log.info("reloaded", kpis=len(loaded.plan.kpis) - 1, restart_for=kept or None)
-        message = f"reloaded: {len(loaded.plan.kpis) - 1} KPIs"
+        kpis = len(loaded.plan.kpis) - 1
+        message = f"reloaded: {kpis} KPI{'' if kpis == 1 else 's'}"
         return f"{message}; restart to apply {kept}" if kept else message
 
     def _follow(self, loaded: Loaded, departed: Iterable[KPI]) -> None:

@@ -39,7 +39,8 @@ def _answer(session: HttpSession, url: str, path: str, params: Mapping[str, str]
     try:
         answer = session.get(f"{url}/api/v1/{path}", params)
     except HttpError as error:
-        raise UnreachableError(str(error)) from None
+        hint = "; --ca-file FILE names the authority to trust" if error.reason == "tls_failed" else ""
+        raise UnreachableError(f"{error}{hint}") from None
     if answer.status == 200:
         return orjson.loads(answer.body)
     raise UnreachableError(f"{url} {_refusal(answer.status, answer.body)}")

@@ -77,4 +77,4 @@ def _print(results: Mapping[Path, list[TestResult]]) -> None:
                 console.print(f"          {failure}", markup=False)
     every = [result for found in results.values() for result in found]
     failed = sum(not result.passed for result in every)
-    console.print(f"{len(every)} tests, {failed} failed")
+    console.print(f"{len(every)} test{'' if len(every) == 1 else 's'}, {failed} failed")

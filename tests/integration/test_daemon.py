@@ -132,7 +132,7 @@ def test_a_reload_names_what_only_a_restart_applies_until_that_restart(house: Ho
 
     messages = [daemon.reload().message, daemon.reload().message]
 
-    assert messages == ["reloaded: 1 KPIs; restart to apply server, store"] * 2
+    assert messages == ["reloaded: 1 KPI; restart to apply server, store"] * 2
 
 
 def test_a_reload_before_the_start_is_over_says_so(house: House):

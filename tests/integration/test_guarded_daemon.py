@@ -68,7 +68,7 @@ def test_a_reload_takes_up_tokens_and_certificates(mission):
 
     reloaded = asked(daemon, ca, "/-/reload", OLD, "POST")
 
-    assert (reloaded.status_code, reloaded.text) == (200, "reloaded: 1 KPIs\n")
+    assert (reloaded.status_code, reloaded.text) == (200, "reloaded: 1 KPI\n")
     assert (status(daemon, ca, "/metrics", OLD), status(daemon, ca, "/metrics", NEW)) == (401, 200)
     host, port = daemon.url.removeprefix("https://").split(":")
     shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port))))
@@ -85,7 +85,7 @@ def test_what_is_read_at_the_start_only_is_said(mission):
     document["server"]["limits"] = {"max_body": "2MiB"}
     daemon.config.write_text(yaml.safe_dump(document))
 
-    assert asked(daemon, ca, "/-/reload", NEW, "POST").text == "reloaded: 1 KPIs; restart to apply server\n"
+    assert asked(daemon, ca, "/-/reload", NEW, "POST").text == "reloaded: 1 KPI; restart to apply server\n"
 
 
 def test_a_bad_certificate_or_hash_is_refused_and_what_runs_goes_on(mission):

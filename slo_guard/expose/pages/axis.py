@@ -10,9 +10,9 @@ from slo_guard.clock import from_unix
 from slo_guard.domain.calendar import day_start
 from slo_guard.units import BYTES, SECONDS, format_value
 
-_HOUR, _DAY = 3600.0, 86400.0
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 _SECOND_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, _HOUR, 2 * _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR)
-_HOUR_STEPS = (300, 600, 900, 1800, _HOUR, 2 * _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR)
+_TIME_STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, _HOUR, 2 * _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR)
 
 
 def value_ticks(low: float, high: float, unit: str | None, most: int) -> tuple[tuple[float, str], ...]:
@@ -24,16 +24,20 @@ def value_ticks(low: float, high: float, unit: str | None, most: int) -> tuple[t
 
 
 def time_ticks(start: float, end: float, zone: ZoneInfo, most: int) -> tuple[tuple[float, str], ...]:
-    """Return instants between ``start`` and ``end``, each with its local text: midnights, or round hours of a day."""
+    """Return instants between ``start`` and ``end``, each with its local text: midnights, or round times of a day.
+
+    Half as many where they need seconds, which take more room.
+    """
     if end - start > 2 * _DAY:
         return _days(start, end, zone, most)
-    step = next((each for each in _HOUR_STEPS if (end - start) / each <= most), _DAY)
+    step = next((each for each in _TIME_STEPS if (end - start) / each <= (most if each >= _MINUTE else most / 2)), _DAY)
     # From a local midnight on, so that hours are round in zones of half an hour, too.
     midnight = day_start(from_unix(start).astimezone(zone).date(), zone)
     first = math.ceil((start - midnight) / step)
     count = math.floor((end - midnight) / step) - first + 1
     instants = [midnight + (first + each) * step for each in range(max(count, 0))]
-    return tuple((at, f"{from_unix(at).astimezone(zone):%H:%M}") for at in instants)
+    form = "%H:%M" if step >= _MINUTE else "%H:%M:%S"
+    return tuple((at, f"{from_unix(at).astimezone(zone):{form}}") for at in instants)
 
 
 def _days(start: float, end: float, zone: ZoneInfo, most: int) -> tuple[tuple[float, str], ...]:

@@ -80,7 +80,7 @@ def test_what_is_as_expected_passes(folder: Path) -> None:
 
     assert result.exit_code == 0, result.output
     assert "passed  errors page" in result.output
-    assert "1 tests, 0 failed" in result.output
+    assert "1 test, 0 failed" in result.output
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,15 @@ def test_hours_are_told_where_there_are_only_hours():
     ]
 
 
+def test_minutes_and_seconds_are_told_where_there_is_no_more():
+    """The first thing that somebody sees after the start is a course of half a minute."""
+    minutes = time_ticks(NOW - 180, NOW, DENVER, 5)
+    seconds = time_ticks(NOW - 28, NOW, DENVER, 5)
+
+    assert [text for _, text in minutes] == ["13:57", "13:58", "13:59", "14:00"]
+    assert [text for _, text in seconds] == ["13:59:45", "14:00:00"]
+
+
 def _change(kpi, hour: float, to: AlertState, text: str = "", kind: AlertKind = AlertKind.BREACH) -> Transition:
     before = AlertState.PENDING if to is AlertState.FIRING else AlertState.FIRING
     return Transition(
