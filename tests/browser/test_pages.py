@@ -20,7 +20,7 @@ from tests.support.browser import (
     keep_picture,
 )
 from tests.support.builders import a_kpi, an_objective
-from tests.support.pictures import a_snapshot, an_alert, verdict_frame
+from tests.support.pictures import NOW, a_snapshot, an_alert, holding, verdict_frame
 from tests.support.said import logging_put_back
 from tests.support.serving import serving
 from tests.support.sprint_pages import SprintPages, sprint_pages
@@ -201,6 +201,26 @@ def test_focus_stays_on_an_alert_when_the_one_above_it_ends(browser: Browser, sp
         sprint.holder.publish(before)
 
     assert kept == focused
+
+
+def test_an_old_alert_that_moves_up_is_no_news(browser: Browser, sprint: SprintPages) -> None:
+    """The board shows the loudest twelve; when one of them ends, the next must not be called out as new."""
+    kpi = a_kpi("load", by=("tenant",), objective=an_objective("at_most", 1.16))
+    old = [an_alert(kpi, (("tenant", f"{number:02}"),), fired_at=NOW - 200) for number in range(14)]
+    frame = verdict_frame(kpi, 1.0)
+    holder = holding(a_snapshot([frame], old))
+    with serving(holder) as base, a_page(browser) as page:
+        page.clock.install()
+        page.goto(base)
+        before = page.locator("[data-alert]").last.get_attribute("data-alert")
+        holder.publish(a_snapshot([frame], old[1:]))
+        page.clock.fast_forward(61_000)
+        expect(page.locator(".more")).to_have_text("and 1 more")
+        last = page.locator("[data-alert]").last.get_attribute("data-alert")
+        said = page.locator("#news").text_content()
+
+    assert last != before
+    assert said == ""
 
 
 def test_a_page_of_an_older_version_is_read_anew(browser: Browser, sprint: SprintPages) -> None:

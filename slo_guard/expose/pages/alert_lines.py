@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from slo_guard.clock import iso
 from slo_guard.domain.alerts import Alert, AlertKind
 from slo_guard.domain.budget_words import burn_note, burn_rate_words
 from slo_guard.domain.builtin import COLLECTOR_UP
 from slo_guard.domain.kpi import KPI, BurnPair
 from slo_guard.domain.verdicts import VerdictFrame
 from slo_guard.evaluate.comparison_words import value_words
-from slo_guard.expose.answers import reason_text, severity_of
+from slo_guard.expose.answers import loudest_alerts, reason_text, severity_of
 from slo_guard.expose.pages.marks import Marks
 from slo_guard.expose.pages.model import AlertView
 from slo_guard.expose.pages.moments import Calendar
 from slo_guard.expose.pages.wording import kind_words, kpi_path, objective_words, web_link, why_words
 from slo_guard.expose.snapshot import Snapshot
 from slo_guard.units import format_value
+
+
+def loudest_views(
+    snapshot: Snapshot, most: int, calendars: Mapping[str, Calendar], general: Calendar, marks: Marks
+) -> tuple[AlertView, ...]:
+    """Return the lines of the loudest alerts, at most ``most``; ``general``: the calendar of what is of no sprint."""
+    kpis = {(kpi.sprint, kpi.id): kpi for kpi in snapshot.plan.kpis}
+
+    def line(alert: Alert) -> AlertView:
+        key = alert.key
+        return alert_view(alert, kpis.get((key.sprint, key.kpi)), snapshot, calendars.get(key.sprint, general), marks)
+
+    return tuple(line(alert) for alert in loudest_alerts(snapshot, most))
 
 
 def alert_view(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: Calendar, marks: Marks) -> AlertView:
@@ -40,6 +56,7 @@ def alert_view(alert: Alert, kpi: KPI | None, snapshot: Snapshot, calendar: Cale
         objective=_limit(alert, kpi, pair),
         why=why,
         since=calendar.moment(alert.active_at),
+        fired_at=iso(alert.fired_at or alert.active_at),
         runbook=web_link(kpi.runbook_url) if kpi else None,
         marks=marks.of(alert),
     )

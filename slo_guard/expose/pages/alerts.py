@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from slo_guard.domain.silences import Acknowledgement, Silence
 from slo_guard.domain.verdicts import AlertState
-from slo_guard.expose.answers import loudest_alerts
-from slo_guard.expose.pages.alert_lines import alert_view
+from slo_guard.expose.pages.alert_lines import loudest_views
 from slo_guard.expose.pages.board import calendars_of
 from slo_guard.expose.pages.marks import Marks
 from slo_guard.expose.pages.model import AlertView
@@ -59,26 +58,14 @@ class AlertsView:
 
 def alerts_view(snapshot: Snapshot, now: float) -> AlertsView:
     """Return what the page shows of ``snapshot`` at ``now`` (Unix seconds)."""
-    kpis = {(kpi.sprint, kpi.id): kpi for kpi in snapshot.plan.kpis}
     calendars, general = calendars_of(snapshot, now)
-    marks = Marks(snapshot, general)
-    shown = loudest_alerts(snapshot, _SHOWN)
-    lines = [
-        alert_view(
-            alert,
-            kpis.get((alert.key.sprint, alert.key.kpi)),
-            snapshot,
-            calendars.get(alert.key.sprint, general),
-            marks,
-        )
-        for alert in shown
-    ]
+    lines = loudest_views(snapshot, _SHOWN, calendars, general, Marks(snapshot, general))
     firing = AlertState.FIRING.label
     return AlertsView(
         firing=tuple(line for line in lines if line.state == firing and not line.marks),
         quiet=tuple(line for line in lines if line.marks),
         pending=tuple(line for line in lines if line.state != firing and not line.marks),
-        more=len(snapshot.alerts) - len(shown),
+        more=len(snapshot.alerts) - len(lines),
         silences=tuple(_silence(each, general) for each in snapshot.silences),
         acknowledgements=tuple(_acknowledgement(each, snapshot, general) for each in snapshot.acknowledgements),
     )

@@ -16,8 +16,7 @@ from slo_guard.domain.kpi import KPI
 from slo_guard.domain.verdicts import AlertState, SeriesVerdict, Verdict, VerdictFrame
 from slo_guard.evaluate.comparison_words import value_words
 from slo_guard.evaluate.worst_first import worst_rows
-from slo_guard.expose.answers import loudest_alerts
-from slo_guard.expose.pages.alert_lines import alert_view
+from slo_guard.expose.pages.alert_lines import loudest_views
 from slo_guard.expose.pages.marks import Marks
 from slo_guard.expose.pages.model import BoardView, Filter, KpiView, LaneView, SeriesView
 from slo_guard.expose.pages.moments import Calendar
@@ -85,11 +84,10 @@ def calendars_of(snapshot: Snapshot, now: float) -> tuple[dict[str, Calendar], C
 def board_view(snapshot: Snapshot, now: float, drawn: Drawn, choice: Choice = Choice()) -> BoardView:
     """Return what the board shows of ``snapshot`` at ``now`` (Unix seconds), narrowed to ``choice``."""
     plan = snapshot.plan
-    kpis = {(kpi.sprint, kpi.id): kpi for kpi in plan.kpis}
     calendars, general = calendars_of(snapshot, now)
     marks = Marks(snapshot, general)
     sprints = [sprint_view(sprint, calendars[sprint.id], snapshot) for sprint in plan.sprints.values()]
-    shown = loudest_alerts(snapshot, ALERTS_SHOWN)
+    alerts = loudest_views(snapshot, ALERTS_SHOWN, calendars, general, marks)
     states = Counter(int(alert.state) for alert in snapshot.alerts.values())
     return BoardView(
         sprints=tuple(sorted(sprints, key=lambda sprint: sprint.state != "")),
@@ -97,17 +95,8 @@ def board_view(snapshot: Snapshot, now: float, drawn: Drawn, choice: Choice = Ch
         lane_filters=tuple(_lane_filters(snapshot, choice)),
         everything=Choice().path(),
         narrowed=choice.words(),
-        alerts=tuple(
-            alert_view(
-                alert,
-                kpis.get((alert.key.sprint, alert.key.kpi)),
-                snapshot,
-                calendars.get(alert.key.sprint, general),
-                marks,
-            )
-            for alert in shown
-        ),
-        more_alerts=len(snapshot.alerts) - len(shown),
+        alerts=alerts,
+        more_alerts=len(snapshot.alerts) - len(alerts),
         firing=states[AlertState.FIRING],
         pending=states[AlertState.PENDING],
         lanes=tuple(_lanes(snapshot, choice, calendars, general, drawn, marks)),

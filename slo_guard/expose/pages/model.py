@@ -96,6 +96,7 @@ class AlertView:
     objective: str
     why: str
     since: Moment
+    fired_at: str
     runbook: str | None
     marks: tuple[Mark, ...] = ()
 

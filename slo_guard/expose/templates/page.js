@@ -12,7 +12,8 @@
   const byId = (id) => document.getElementById(id);
   const keyOf = (node) => node.id || node.dataset?.alert || "";
   const firing = (root) =>
-    new Map([...root.querySelectorAll("[data-alert]")].map((each) => [each.dataset.alert, each.dataset.say]));
+    new Map([...root.querySelectorAll("[data-alert]")].map((each) => [each.dataset.alert, each.dataset]));
+  const evaluatedAt = () => Date.parse(byId("fresh").querySelector("time")?.dateTime ?? 0);
 
   function morph(from, to) {
     if (from.isEqualNode(to)) return;
@@ -62,8 +63,11 @@
     }
   }
 
-  function announce(before, after) {
-    const fresh = [...after].filter(([key]) => !before.has(key)).map(([, words]) => words);
+  function announce(before, after, since) {
+    // One that only moved up among the loudest, which are all that the board shows, is no news.
+    const fresh = [...after]
+      .filter(([key, { fired }]) => !before.has(key) && !(Date.parse(fired) <= since))
+      .map(([, { say }]) => say);
     if (fresh.length) {
       const more = fresh.length > 3 ? `, and ${fresh.length - 3} more` : "";
       byId("news").textContent = `New alert: ${fresh.slice(0, 3).join("; ")}${more}`;
@@ -83,6 +87,7 @@
     // Another version answers: its page wants its own style and script.
     if (parts(next) !== parts(document)) return location.reload();
     const before = firing(document);
+    const since = evaluatedAt();
     const focused = document.activeElement;
     morph(byId("main"), main);
     morph(document.querySelector("header.top"), next.querySelector("header.top"));
@@ -92,7 +97,7 @@
     const icon = next.querySelector("link[rel=icon]").getAttribute("href");
     const shown = document.querySelector("link[rel=icon]");
     if (shown.getAttribute("href") !== icon) shown.setAttribute("href", icon);
-    announce(before, firing(document));
+    announce(before, firing(document), since);
   }
 
   function failed(why) {
