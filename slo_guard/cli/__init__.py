@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
 import sys
+from pathlib import Path
 from types import MappingProxyType
 
 import click
@@ -36,6 +38,9 @@ _COMMANDS = MappingProxyType(
         "new-token": ("slo_guard.cli.logins", "new_token_", "A token and its digest, for server.auth.tokens."),
     }
 )
+
+
+_OUTPUT_GONE = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
 
 
 class _LazyGroup(click.Group):
@@ -69,6 +74,8 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; errors that users can cause end in one clear message, never in a traceback."""
+    if sys.stdout is None:  # closed by whoever called: then nobody wants it
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process runs
     try:
         group(prog_name="slo-guard")
     except UnreadableError as error:
@@ -77,8 +84,17 @@ def main() -> None:
         _leave(str(error), 1)
     except BrokenPipeError:
         # The reader of a pipe (head, less) went away: that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _OUTPUT_GONE or error.filename is not None:
+            raise
+        _write_nowhere()
+        _leave(f"standard output cannot be written: {error.strerror}", 1)
+
+
+def _write_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave(message: str, code: int) -> None:

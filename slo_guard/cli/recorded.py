@@ -204,3 +204,4 @@ def table_console() -> Console:
 def print_json(document: Any) -> None:
     """Write a document to standard output as indented JSON."""
     sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.flush()  # what cannot be written is to be said, not found out at the very end
