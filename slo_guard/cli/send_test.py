@@ -14,12 +14,11 @@ import click
 from slo_guard import logs
 from slo_guard.cli.config_file import config_option
 from slo_guard.cli.recorded import Seconds, ending_the_command, load_daemon, tell
-from slo_guard.cli.stored import daemon_seems_to_run, refuse
+from slo_guard.cli.stored import daemon_seems_to_run, open_to_write, refuse
 from slo_guard.clock import iso, to_unix, utcnow
 from slo_guard.domain.ports import Store
 from slo_guard.loaded import Loaded
 from slo_guard.notify import RECEIVERS, Courier, policy_of, trial_message, what_to_do
-from slo_guard.store import open_store, open_stored
 from slo_guard.trying import Trial, TrialOutcome, try_receiver
 from slo_guard.validation import nearest
 
@@ -47,7 +46,7 @@ def send_test(*, receiver: str, timeout: float, config_path: Path) -> None:
     if receiver not in options:
         refuse(f"the config has no receiver {receiver!r}{nearest(receiver, options)}")
     logs.say_nothing()  # what happens is said below
-    with ending_the_command(), closing(_opened(loaded)) as store:
+    with ending_the_command(), closing(open_to_write(loaded)) as store:
         trial = _try(loaded, store, options[receiver], timeout)
     if trial.outcome is TrialOutcome.DELIVERED:
         tries = trial.record.attempts
@@ -58,12 +57,6 @@ def send_test(*, receiver: str, timeout: float, config_path: Path) -> None:
         sys.exit(_DELIVERED)
     tell(_why_not(receiver, trial))
     sys.exit(_NOT_DELIVERED)
-
-
-def _opened(loaded: Loaded) -> Store:
-    """Open the daemon's store, which is made where no daemon has run yet: this may come before its first start."""
-    path = loaded.config.store.path
-    return open_stored(path) if path.exists() else open_store(path)
 
 
 def _try(loaded: Loaded, store: Store, options: Any, timeout: float) -> Trial:
