@@ -23,7 +23,7 @@ from slo_guard.evaluate.ledger import Ledger, kpi_of
 from slo_guard.evaluate.restating import restate
 from slo_guard.evaluate.state import EvaluationState
 from slo_guard.evaluate.stepping import step_alerts
-from slo_guard.evaluate.tracks import KpiTrack, longest_wait_seconds
+from slo_guard.evaluate.tracks import KpiTrack
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,10 +220,7 @@ class _Run:
         return self._freeze(track, frame)
 
     def _judge(self, track: KpiTrack, at: float) -> None:
-        kpi, last = track.kpi, track.evaluated_at
-        if last is not None and at - last > longest_wait_seconds(kpi):
-            for alerts in track.alerts.values():
-                alerts.restart_pending(at)
+        kpi = track.kpi
         judged = track.judge(at, self._conditions.ruling(kpi, at))
         self._conditions.note(judged.frame)
         step_alerts(track, judged, at, self.ledger)

@@ -27,7 +27,7 @@ _Array = TypeVar("_Array", CodeArray, FloatArray, BoolArray)
 
 
 def step_alerts(track: KpiTrack, judged: Judged, now: float, ledger: Ledger) -> None:
-    """Step the alerts of all kinds to what was ``judged`` at ``now``."""
+    """Step the alerts of all kinds to what was ``judged`` at ``now``, before ``track`` notes that it was evaluated."""
     loud = bool(_MAY_FIRE[judged.frame.verdict].any())
     for slot, alerts in track.alerts.items():
         alerts.grow(len(track.groups))
@@ -68,6 +68,9 @@ class _Step:
         if not alerts.any_active and not condition.holds.any():
             return
         before = alerts.copy()
+        if self._track.was_left_alone(self._now):
+            # Within the step: what it does to an alert is kept, be it all that happens to it.
+            alerts.restart_pending(self._now)
         over = ((verdict == -1) | (reason == _NOT_MET_CODE)) & (alerts.state > 0)
         # The windows of a burn alert are what makes it wait, and what lets it go.
         waits = (0.0, 0.0) if self._pair is not None else (kpi.for_seconds, kpi.keep_firing_for_seconds)

@@ -196,6 +196,10 @@ class KpiTrack:
         last = self.evaluated_at
         return self.burn_seen and last is not None and now - last <= longest_wait_seconds(self.kpi)
 
+    def was_left_alone(self, now: float) -> bool:
+        """Whether so much time has passed since the last evaluation that nobody knows what was in between."""
+        return self.evaluated_at is not None and now - self.evaluated_at > longest_wait_seconds(self.kpi)
+
     def restore(self, memory: VerdictMemory | None, alerts: dict[AlertKey, Alert], evaluated_at: float | None) -> None:
         """Put back what was persisted; groups of live alerts stay in view although nothing is read of them yet."""
         self.evaluated_at = evaluated_at

@@ -14,6 +14,7 @@ from slo_guard.domain.series import LabelSet
 from slo_guard.domain.verdicts import AlertState
 from slo_guard.evaluate import EvaluationState, evaluate
 from tests.support.builders import SPRINT_START, a_failure, a_frame, a_kpi, a_plan, an_objective, labels, numbered
+from tests.support.restarts import kept
 from tests.support.stories import samples, story
 
 T0 = SPRINT_START
@@ -43,6 +44,21 @@ def test_rule_that_is_evaluated_less_often_than_data_go_stale_still_fires():
     told = story(kpi, samples([2] * 40), [0.0, 600.0, 1200.0])
 
     assert [(time, to) for time, _, to, _ in told] == [(0, "pending"), (1200, "firing")]
+
+
+def test_wait_that_began_anew_after_an_outage_goes_on_from_there_after_another_restart():
+    """A deployment right after an outage must not bring back the time that nobody watched, and page too early."""
+    kpi = a_kpi(objective=LIMIT, for_seconds=300, no_data=NoData(60.0))
+    plan, frames = a_plan(kpi), numbered(samples([2] * 20))
+    first = evaluate(plan, frames[:1], EvaluationState.fresh(), from_unix(T0))
+    second = evaluate(plan, frames[1:5], first.state, from_unix(T0 + 240))
+    stored = PersistedEvaluation(None, 0, 0, {}, {}, {})
+    for each in (first, second):
+        stored = kept(stored, each.record)
+
+    told = story(kpi, samples([2] * 20), [300.0, 360.0, 420.0, 480.0, 540.0], restored(plan, stored, frames[:5]))
+
+    assert [(time, to) for time, _, to, _ in told] == [(540, "firing")]
 
 
 HOLD = NoData(60.0, NoDataThen.HOLD, hold_for_seconds=3600.0)
