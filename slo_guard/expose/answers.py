@@ -193,15 +193,21 @@ class ProblemAnswer(BaseModel):
     detail: str
 
 
+MOST_SERIES = 20_000
+"""Of all KPIs together in one answer: more would keep an evaluation waiting for its turn on the processor."""
+
+
 def kpis_answer(snapshot: Snapshot, *, lane: str | None, verdict: str | None, limit: int) -> dict[str, Any]:
-    """Return ``KpisAnswer`` for the KPIs of ``lane`` whose worst verdict is ``verdict`` (None: any)."""
-    answers = []
-    for kpi in snapshot.kpis:
-        frame = snapshot.frames.get((kpi.sprint, kpi.id))
-        shown = frame is not None and frame.worst.label == verdict
-        if lane in (None, kpi.lane) and (verdict is None or shown):
-            answers.append(kpi_answer(kpi, frame, limit))
-    return {"at": iso(snapshot.at), "kpis": answers}
+    """Return ``KpisAnswer`` for the KPIs of ``lane`` whose worst verdict is ``verdict`` (None: any).
+
+    Each has at most ``limit`` series, and fewer where all together would have more than ``MOST_SERIES``.
+    """
+    framed = [(kpi, snapshot.frames.get((kpi.sprint, kpi.id))) for kpi in snapshot.kpis if lane in (None, kpi.lane)]
+    asked = [
+        (kpi, frame) for kpi, frame in framed if verdict is None or (frame is not None and frame.worst.label == verdict)
+    ]
+    each = min(limit, max(1, MOST_SERIES // max(1, len(asked))))
+    return {"at": iso(snapshot.at), "kpis": [kpi_answer(kpi, frame, each) for kpi, frame in asked]}
 
 
 def kpi_answer(kpi: KPI, frame: VerdictFrame | None, limit: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def kpis_router(holder: SnapshotHolder, explain: Explain) -> APIRouter:
         verdict: Annotated[VerdictName | None, Query(description="Only KPIs with this worst verdict.")] = None,
         limit: Limit = 1000,
     ) -> Response:
-        """Return every KPI with its worst verdict and its series, the worst first."""
+        """Return every KPI with its worst verdict and its series, the worst first; of all together at most 20,000."""
         return json_answer(kpis_answer(current_of(holder), lane=lane, verdict=verdict, limit=limit))
 
     @router.get("/kpis/{kpi}", response_model=KpiAnswer)

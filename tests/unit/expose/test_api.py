@@ -12,6 +12,7 @@ from slo_guard.domain.alerts import AlertKind
 from slo_guard.domain.kpi import Place
 from slo_guard.domain.rule_changes import RuleChange
 from slo_guard.domain.verdicts import REASON_CODE, AlertState, Reason, Seal, Targets, Verdict
+from slo_guard.expose import answers
 from slo_guard.expose.answers import AlertsAnswer, KpiAnswer, KpisAnswer
 from slo_guard.expose.final_answers import VerdictName
 from slo_guard.expose.snapshot import ReloadOutcome
@@ -222,6 +223,18 @@ class TestKpis:
         assert [series["verdict"] for series in answer["series"]] == ["missed"]
         assert (answer["truncated"], answer["series_total"]) == (True, 3)
         KpiAnswer.model_validate(answer, strict=True)
+
+    def test_all_kpis_together_have_a_bound_too(self, monkeypatch):
+        """An answer of hundreds of thousands of series would keep an evaluation from its turn on the processor."""
+        monkeypatch.setattr(answers, "MOST_SERIES", 2)
+
+        found = answers.kpis_answer(picture(), lane=None, verdict=None, limit=1000)["kpis"]
+
+        assert [(len(each["series"]), each["series_total"], each["truncated"]) for each in found] == [
+            (1, 3, True),
+            (1, 1, False),
+        ]
+        assert found[0]["series"][0]["verdict"] == "missed"
 
     def test_a_kpi_that_is_not_judged_yet_is_listed_without_a_verdict(self):
         """A new rule with a long interval is guarded from its first evaluation, and not green before."""
