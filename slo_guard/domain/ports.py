@@ -324,7 +324,10 @@ class NotificationStore(Protocol):
         """
 
     def outbox_pending(self) -> Mapping[str, tuple[int, float | None]]:
-        """Return for each receiver the number of undelivered rows and when the oldest was created."""
+        """Return for each receiver the number of undelivered rows and since when the oldest waits.
+
+        It waits since it was created, or since it was made due again.
+        """
 
     def dead_letters(self) -> Mapping[str, int]:
         """Return for each receiver the number of messages that were given up."""

@@ -37,9 +37,10 @@ def retry_dead(connection: Connection, now: float, receiver: str | None, ids: Se
     dead = [OUTBOX.c.state == RowState.DEAD.value]
     if receiver is not None:
         dead.append(OUTBOX.c.receiver == receiver)
-    # No attempt made so far: it gets as many as a new message before it is given up once more.
+    # It waits since now, or a message of last week would look as if nothing had been sent for that long; and no attempt
+    # was made so far: it gets as many as a new one before it is given up once more.
     due = OUTBOX.update().values(
-        state=RowState.PENDING.value, attempts=0, next_attempt_at=now, leased_until=None, ended_at=None
+        state=RowState.PENDING.value, created_at=now, attempts=0, next_attempt_at=now, leased_until=None, ended_at=None
     )
     if ids is None:
         return connection.execute(due.where(*dead)).rowcount
@@ -54,16 +55,16 @@ def take_back(connection: Connection, key: str, now: float) -> bool:
 
 
 def _record(row: Row[tuple[object, ...]]) -> DeliveryRecord:
-    state = RowState(row.state)
+    state, notification = RowState(row.state), notification_from(row.document)
     return DeliveryRecord(
         id=row.id,
         receiver=row.receiver,
         key=row.key,
         state=state,
-        created_at=row.created_at,
+        created_at=notification.created_at,
         attempts=row.attempts,
         next_attempt_at=row.next_attempt_at if state is RowState.PENDING else None,
         ended_at=row.ended_at,
         last_error=row.last_error,
-        notification=notification_from(row.document),
+        notification=notification,
     )

@@ -1185,12 +1185,22 @@ def test_a_dead_letter_that_is_retried_is_due_at_once_under_its_key(store: Store
 
     assert retried == 1
     assert store.dead_letters() == {}
+    assert store.deliveries(limit=5)[-1].created_at == a_notification("k1").created_at
     row = store.lease("slack", 600.0, 30.0)
     assert row is not None
     assert (row.notification, row.attempts) == (a_notification("k1"), 0), "older than k2, and with all its attempts"
     store.record_attempt(row, DELIVERED, 601.0)
     assert store.deliveries(state=RowState.DELIVERED)[0].ended_at == 601.0
     assert leased_key(store, 602.0) == "k2"
+
+
+def test_a_dead_letter_that_is_retried_waits_since_then(store: Store) -> None:
+    """One of last week, sent again, must not look as if a receiver had been down for a week: that raises alarms."""
+    given_up(store, "k1")
+
+    store.retry_dead(90_000.0)
+
+    assert store.outbox_pending() == {"slack": (1, 90_000.0)}
 
 
 def test_only_the_dead_letters_that_are_named_are_retried(store: Store) -> None:

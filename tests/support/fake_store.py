@@ -46,6 +46,7 @@ class FakeOutboxRow:
     ended_at: float | None = None
     error: str | None = None
     withdrawn: bool = False
+    due_again_at: float | None = None
 
     @property
     def waits(self) -> bool:
@@ -323,7 +324,8 @@ class FakeStore:
             created: dict[str, list[float]] = {}
             for item in self.outbox.values():
                 if item.waits:
-                    created.setdefault(item.row.notification.receiver, []).append(item.row.notification.created_at)
+                    since = item.row.notification.created_at if item.due_again_at is None else item.due_again_at
+                    created.setdefault(item.row.notification.receiver, []).append(since)
             return {receiver: (len(times), min(times)) for receiver, times in created.items()}
 
     def dead_letters(self) -> Mapping[str, int]:
@@ -360,7 +362,9 @@ class FakeStore:
         """Make dead letters due again."""
         with self._open():
             again = {
-                key: FakeOutboxRow(replace(item.row, attempts=0, next_attempt_at=now), error=item.error)
+                key: FakeOutboxRow(
+                    replace(item.row, attempts=0, next_attempt_at=now), error=item.error, due_again_at=now
+                )
                 for key, item in self.outbox.items()
                 if item.outcome is DeliveryOutcome.DEAD
                 and receiver in (None, item.row.notification.receiver)
