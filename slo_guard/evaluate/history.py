@@ -85,23 +85,23 @@ class Edges:
     def correct(self, at: float, until: float, row: int, within: float, after: float) -> None:
         """Add to one row what came late: ``within`` from ``at`` on, and ``after`` more from ``until`` on.
 
-        The first column holds what is added up, a second one when a row was seen last.
+        The first column holds what is added up, a second one when a row was seen last. Where the row had nothing yet,
+        it begins with what came late.
         """
         for place, point in enumerate(self._points):
-            if point.at >= at and row < len(point.columns[0]):
+            if point.at >= at:
                 more = within + (after if point.at >= until else 0.0)
-                columns = [with_entry(point.columns[0], row, point.columns[0][row] + more), *point.columns[1:]]
-                if len(columns) > 1 and point.at < until:
-                    columns[1] = with_entry(columns[1], row, at)
-                self._points[place] = Point(point.at, tuple(columns))
+                entries = [_entry(point.columns[0], row) + more]
+                if len(point.columns) > 1:
+                    entries.append(at if point.at < until else float(point.columns[1][row]))
+                self._points[place] = Point(point.at, _with_entries(point.columns, row, entries))
 
     def standing(self, at: float, row: int) -> float | None:
         """Return a row's entry in the first column as it stood at ``at``; None where no point says."""
         place = sum(point.at <= at for point in self._points)
         if place == 0:
             return None
-        column = self._points[place - 1].columns[0]
-        return float(column[row]) if row < len(column) else 0.0
+        return _entry(self._points[place - 1].columns[0], row)
 
     def insert(self, at: float, row: int, *entries: float) -> None:
         """Keep a point at ``at`` where a window may begin: as the one before it, with a row's ``entries`` anew."""
@@ -110,11 +110,8 @@ class Edges:
         place = sum(point.at <= at for point in self._points)
         if place == 0:
             return
-        # A row may be newer than that point: its first sample comes behind a later one.
-        fill = np.nan if len(entries) > 1 else 0.0
         last = self._points[place - 1]
-        before = zip((grown(column, row + 1, fill) for column in last.columns), entries, strict=True)
-        point = Point(at, tuple(with_entry(column, row, entry) for column, entry in before))
+        point = Point(at, _with_entries(last.columns, row, entries))
         if last.at == at:
             # Rows that are late together share their point: of points at one instant only the last one counts.
             self._points[place - 1] = point
@@ -131,6 +128,17 @@ class Edges:
     def inside(self, start: float) -> Iterator[Point]:
         """Yield the points after ``start``, in ascending time."""
         return (point for point in self._points if point.at > start)
+
+
+def _entry(column: FloatArray, row: int) -> float:
+    """Return what a row had added up to, 0 where it had nothing yet."""
+    return float(np.nan_to_num(column[row])) if row < len(column) else 0.0
+
+
+def _with_entries(columns: Sequence[FloatArray], row: int, entries: Sequence[float]) -> tuple[FloatArray, ...]:
+    """Return columns of a point with a row's ``entries``: of a late first sample, points may be older than its row."""
+    fill = np.nan if len(columns) > 1 else 0.0
+    return tuple(with_entry(column, row, entry, fill) for column, entry in zip(columns, entries, strict=True))
 
 
 class HeldTime:
@@ -314,8 +322,9 @@ class Counter:
         self._edges.correct(at, around.after_at, row, within, after)
         self._edges.insert(at, row, total_then, at)
         self.total = with_entry(self.total, row, self.total[row] + within + after)
-        if self._origin is not None and around.before_at <= self._first_of < at:
-            self._first_inside = with_entry(self._first_inside, row, total_then)
+        if self._origin is not None and around.before_at <= self._first_of:
+            first = total_then if at > self._first_of else self._first_inside[row] + within + after
+            self._first_inside = with_entry(self._first_inside, row, first)
         if self.trailing is not None:
             counted_before = around.before is not None or born
             gains = (within, to_next, to_next - after) if counted_before else (0.0, to_next, 0.0)

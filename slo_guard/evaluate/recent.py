@@ -66,7 +66,8 @@ class RecentSamples:
             self._frames.insert(place, (at, *self._frames[place - 1][1:]))
         for number in range(place, len(self._frames)):
             frame_at, raw, seen_at = self._frames[number]
-            if row < len(raw) and not seen_at[row] > at:
+            # Of a series that began after a frame, that frame has no row yet: its late sample is the first that it has.
+            if row >= len(raw) or not seen_at[row] > at:
                 self._frames[number] = (frame_at, with_entry(raw, row, value), with_entry(seen_at, row, at))
 
     def _samples(self, row: int) -> list[tuple[float, float]]:
@@ -83,8 +84,9 @@ def gained_between(before: float, after: float) -> float:
     return after if after < before else after - before
 
 
-def with_entry(array: FloatArray, row: int, entry: float) -> FloatArray:
-    """Return a copy of ``array`` in which one entry is another."""
-    changed = np.array(array)
+def with_entry(array: FloatArray, row: int, entry: float, fill: float = np.nan) -> FloatArray:
+    """Return a copy of ``array`` in which one entry is another; one without that row is extended by ``fill``."""
+    changed = np.full(max(len(array), row + 1), fill)
+    changed[: len(array)] = array
     changed[row] = entry
     return changed
