@@ -1,6 +1,6 @@
 """The demo's own daemon, scraped by a real Prometheus: what dashboards and alerting rules are asked of.
 
-Tests below tests/deploy that name ``scraped_demo`` share one of them: mark them with :data:`SCRAPED_DEMO`.
+The tests of a module that name ``scraped_demo`` share one: mark them with :data:`SCRAPED_DEMO`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from tests.support.prometheus_server import PrometheusServer, free_port, running
 
 SCRAPED_DEMO = (
     pytest.mark.peer,
-    pytest.mark.xdist_group("scraped_demo"),
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed (Debian: prometheus)"),
 )
 """``pytestmark = [*SCRAPED_DEMO]``: needs the peer, and all of them run in one worker, over one demo."""
@@ -48,7 +47,7 @@ class ScrapedDemo:
     folder: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scraped_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScrapedDemo]:
     """Run the demo with its faults as its user does, and go on once every KPI was judged and scraped a few times."""
     folder, port = tmp_path_factory.mktemp("scraped-demo"), free_port()
