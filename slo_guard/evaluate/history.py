@@ -49,8 +49,8 @@ class Edges:
     """The points from which a window's start can be looked up.
 
     With an ``origin`` only the last point at or before the window's start is kept, and the newest where windows
-    begin anew; for sliding windows all points from the one at or before the start. Equal entries of a column are
-    kept as one number.
+    begin anew; for sliding windows all points from the one at or before the start, several of one instant, too:
+    the first of them tells with what a series began. Equal entries of a column are kept as one number.
     """
 
     def __init__(self, origin: Origin | None) -> None:
@@ -67,8 +67,6 @@ class Edges:
                 self._points.pop()
             while len(self._points) > 1:
                 self._points.popleft()
-        elif self._points and self._points[-1].at == at:
-            self._points.pop()
         self._points.append(Point(at, tuple(_compact(column) for column in columns)))
 
     def push_run(self, times: FloatArray, *columns: FloatArray) -> None:

@@ -140,6 +140,18 @@ def test_a_window_that_begins_behind_a_late_first_sample_counts_from_that():
     assert counted.within(150.0, 2).tolist() == [0.0, 1.0]
 
 
+def test_what_a_series_gains_behind_a_newer_one_counts_from_its_first_sample():
+    """Both samples count in the instant of the newer series; what failed between them is in the ratio all the same."""
+    made = counter()
+
+    for values in ([5.0], [np.nan, 2.0], [np.nan, 3.0]):
+        made.add(600.0, np.array(values))
+
+    assert made.increase(0.0, FRESH_FOR, from_first=True)[0].tolist() == [0.0, 1.0]
+    assert made.trailing.gained(np.array([0.0]))[0].tolist() == [0.0, 1.0]
+    assert made.increase(600.0, FRESH_FOR, from_first=True)[0].tolist() == [0.0, 0.0]
+
+
 def test_a_late_reset_from_before_the_sprint_leaves_what_the_sprint_counts():
     """What a counter did last week, and told us late, must not show as failures of this sprint."""
     fresh_for, sprint = 130.0, SprintOrigin(390.0)
