@@ -14,7 +14,7 @@ run: $(VENV)/run.stamp ## set up and start the demo: the daemon on a simulated M
 	$(BIN)/slo-guard demo
 
 test: $(VENV)/dev.stamp peers lint ## set up, lint, and run all tests
-	$(BIN)/python -m pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

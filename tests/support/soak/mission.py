@@ -173,7 +173,7 @@ class SoakMission:
     def write_config(self, *, guest: bool = False) -> None:
         """Write the config; ``guest``: with a collector and a receiver that are not always there."""
         url, hook, every = self._source.url, self._receiver.url, f"{self.step}m"
-        http = {"connect_timeout": "1s", "read_timeout": "300ms", "total_timeout": "1s", "retries": 0}
+        http = {"connect_timeout": "500ms", "read_timeout": "120ms", "total_timeout": "400ms", "retries": 0}
         gauge, counter = ({"type": kind} for kind in ("gauge", "counter"))
         collectors: list[dict[str, Any]] = [
             {
