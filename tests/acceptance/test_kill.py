@@ -242,8 +242,9 @@ class Killer:
 
     def __init__(self, daemon: Daemon, chance: random.Random) -> None:
         self.waits = [
-            # A third of them before the process is ready, or as it becomes so.
-            chance.uniform(0.05, 1.6) if chance.random() < 0.35 else chance.uniform(1.6, 5.0)
+            # A third of them before the process serves, or as it begins to; the others counted from then on: a machine
+            # that is busy takes longer to start one than to kill it, and then nothing would ever be judged.
+            (False, chance.uniform(0.05, 1.6)) if chance.random() < 0.35 else (True, chance.uniform(0.2, 3.4))
             for _ in range(KILLS)
         ]
         self.killed = 0
@@ -261,7 +262,10 @@ class Killer:
         self._thread.join()
 
     def _run(self) -> None:
-        for wait in self.waits:
+        for serving, wait in self.waits:
+            while serving and not self._daemon.url and self._daemon.running:
+                if self._cancelled.wait(0.05):
+                    return
             if self._cancelled.wait(wait):
                 return
             self._daemon.kill()
