@@ -91,7 +91,9 @@ class Edges:
                 more = within + (after if point.at >= until else 0.0)
                 entries = [_entry(point.columns[0], row) + more]
                 if len(point.columns) > 1:
-                    entries.append(at if point.at < until else float(point.columns[1][row]))
+                    seen = point.columns[1]
+                    # A point may be older than the row, and stand behind its first samples all the same.
+                    entries.append(at if point.at < until else float(seen[row]) if row < len(seen) else until)
                 self._points[place] = Point(point.at, _with_entries(point.columns, row, entries))
 
     def standing(self, at: float, row: int) -> float | None:
