@@ -88,12 +88,12 @@ class Edges:
         """
         for place, point in enumerate(self._points):
             if point.at >= at:
-                more = within + (after if point.at >= until else 0.0)
-                entries = [_entry(point.columns[0], row) + more]
+                seen = point.columns[-1]
+                # Of several points at one instant the first may stand before the row's sample at that instant.
+                behind = point.at >= until and row < len(seen) and not np.isnan(seen[row])
+                entries = [_entry(point.columns[0], row) + within + (after if behind else 0.0)]
                 if len(point.columns) > 1:
-                    seen = point.columns[1]
-                    # A point may be older than the row, and stand behind its first samples all the same.
-                    entries.append(at if point.at < until else float(seen[row]) if row < len(seen) else until)
+                    entries.append(float(seen[row]) if behind else at)
                 self._points[place] = Point(point.at, _with_entries(point.columns, row, entries))
 
     def standing(self, at: float, row: int) -> float | None:

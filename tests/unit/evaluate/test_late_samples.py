@@ -152,6 +152,22 @@ def test_what_a_series_gains_behind_a_newer_one_counts_from_its_first_sample():
     assert made.increase(600.0, FRESH_FOR, from_first=True)[0].tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("fresh_for", [FRESH_FOR, 100.0])
+def test_a_late_sample_before_one_that_shares_its_instant_counts_as_one_in_time(fresh_for):
+    """Two services answer in one instant, and what the second said before comes last: its ratio is that of the day."""
+    late, in_time = counter(), counter()
+
+    for at, values in ((120.0, [7.0]), (600.0, [10.0]), (600.0, [np.nan, 5.0])):
+        late.add(at, np.array(values))
+    for at, values in ((120.0, [7.0]), (300.0, [np.nan, 2.0]), (600.0, [10.0, np.nan]), (600.0, [np.nan, 5.0])):
+        in_time.add(at, np.array(values))
+    assert late.take_late(300.0, 1, 2.0)
+
+    for start in (0.0, 200.0, 300.0, 450.0, 600.0):
+        found, expected = (made.increase(start, fresh_for, from_first=True) for made in (late, in_time))
+        np.testing.assert_array_equal(found[0], expected[0], err_msg=f"from {start:g} on")
+
+
 def test_a_late_reset_from_before_the_sprint_leaves_what_the_sprint_counts():
     """What a counter did last week, and told us late, must not show as failures of this sprint."""
     fresh_for, sprint = 130.0, SprintOrigin(390.0)
