@@ -74,7 +74,8 @@ def _parsed(file: Path) -> tuple[LocatedYaml, RuleTestFile]:
     try:
         located = load_file(file)
     except OSError as error:
-        raise UnreadableError(f"{file}: cannot be read: {error.strerror or type(error).__name__}") from None
+        instead = f"name its files, as in {file}/*.yaml" if file.is_dir() else "name a file of tests that is there"
+        raise UnreadableError(f"{file}: cannot be read: {error.strerror or type(error).__name__}; {instead}") from None
     if not isinstance(located.value, dict):
         raise ConfigError(located.findings or (located.finding((), "write a mapping with rules and tests"),))
     document, faults = checked_parts(RuleTestFile, located.value, context={"folder": file.parent})

@@ -158,14 +158,20 @@ def test_a_test_that_expects_nothing_is_a_mistake(folder: Path) -> None:
     assert "expects nothing; write verdicts or alerts" in result.stderr
 
 
-def test_a_file_that_is_not_there_is_one_clear_error(folder: Path) -> None:
-    """No traceback for a wrong name."""
-    result = run(folder / "none.yaml")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("none.yaml", "No such file or directory; name a file of tests that is there"),
+        ("rules", "Is a directory; name its files, as in "),
+    ],
+)
+def test_what_is_no_file_is_one_clear_error(folder: Path, name: str, said: str) -> None:
+    """No traceback for a wrong name, and what to write instead."""
+    result = run(folder / name)
 
-    assert (result.exit_code, result.stderr) == (
-        2,
-        f"{folder / 'none.yaml'}: cannot be read: No such file or directory\n",
-    )
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{folder / name}: cannot be read: {said}")
+    assert result.stderr.count("\n") == 1
 
 
 def test_one_test_is_chosen_by_its_name_and_none_is_an_error(folder: Path) -> None:
