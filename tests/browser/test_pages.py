@@ -84,11 +84,13 @@ def test_colours_follow_the_reader_and_then_what_was_chosen(browser: Browser, sp
         page.emulate_media(color_scheme="dark")
         dark = page.evaluate(ground)
         page.emulate_media(color_scheme="light")
-        page.get_by_role("navigation", name="Theme").get_by_role("link", name="dark").click()
+        with page.expect_navigation():
+            page.get_by_role("navigation", name="Theme").get_by_role("link", name="dark").click()
         chosen, address = page.evaluate(ground), page.url
         page.goto(f"{sprint.url}/alerts")
         kept = page.evaluate(ground)
-        page.get_by_role("navigation", name="Theme").get_by_role("link", name="auto").click()
+        with page.expect_navigation():
+            page.get_by_role("navigation", name="Theme").get_by_role("link", name="auto").click()
         again = page.evaluate(ground)
 
     assert light != dark
@@ -137,11 +139,13 @@ def test_without_scripts_everything_is_there_and_reads_itself_again(browser: Bro
     """A page that is blank without its script is no page for an incident."""
     with a_page(browser, java_script_enabled=False) as page:
         page.goto(sprint.url)
-        page.get_by_role("link", name="missed", exact=False).first.click()
+        with page.expect_navigation():
+            page.get_by_role("link", name="missed", exact=False).first.click()
         narrowed = page.locator("table.board tbody").count()
         page.locator("details summary").first.click()
         opened = page.locator("details").first.locator("ul").is_visible()
-        page.get_by_role("row").get_by_role("link").first.click()
+        with page.expect_navigation():
+            page.get_by_role("row").get_by_role("link").first.click()
         title = page.locator("h1").text_content()
         again = page.locator("head noscript").count()
 

@@ -84,6 +84,9 @@ class WebhookStandIn:
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
+            # Headers and body are two packets: the second would wait for the first one's acknowledgement, 40 ms each.
+            disable_nagle_algorithm = True
+
             def do_POST(self) -> None:
                 stand_in._serve(self)
 
