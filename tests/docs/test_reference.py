@@ -12,8 +12,12 @@ from click.testing import CliRunner
 
 from slo_guard.cli import group
 from slo_guard.cli.schema import schema
+from slo_guard.domain.alerts import AlertKind
 from slo_guard.domain.builtin import BURN_ALARM
+from slo_guard.domain.notifications import NotificationReason, NotToldReason, RowState
+from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from slo_guard.expose.own_metrics import HeartbeatOutcome, OwnMetrics
+from slo_guard.vitals import Part
 from tests.docs.fences import fences
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +120,31 @@ def test_every_metric_is_in_the_table_of_metrics_and_the_other_way_round() -> No
     said = set(re.findall(r"slo_guard_[a-z_]+(?=[`{])", METRICS_PAGE)) - {BURN_ALARM}
 
     assert said == metrics()
+
+
+def words_in_use() -> set[str]:
+    """Return the words that rules, config, verdicts, decisions, metrics, log lines and answers have."""
+    enums = (Reason, NotToldReason, NotificationReason, RowState, AlertState, Verdict, AlertKind)
+    words = {str(getattr(each, "label", each.value)) for enum in enums for each in enum}
+    words |= {f"{part.value}_stalled" for part in Part} | {
+        f"{step}_ms" for step in ("store", "evaluate", "plan", "render")
+    }
+    texts = [(ROOT / file).read_text(encoding="utf-8") for file in ("config/reference.md", "rules/reference.md")]
+    texts += [path.read_text(encoding="utf-8") for path in (ROOT / "slo_guard").rglob("*.py")]
+    return words | metrics() | {BURN_ALARM}.union(*(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text) for text in texts))
+
+
+OF_OTHERS = {"quantile_over_time"}
+"""Words that are Prometheus's."""
+
+
+@pytest.mark.parametrize("page", ["README.md", "config/README.md", "deploy/operations.md", "rules/README.md"])
+def test_every_name_in_the_prose_is_one_that_is_used(page: str) -> None:
+    """A reason that no log and no page ever shows leads nowhere whoever searches for it."""
+    prose = re.sub(r"(?ms)^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"))
+    said = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", prose))
+
+    assert said - words_in_use() - OF_OTHERS == set()
 
 
 def test_every_page_that_is_linked_to_is_there() -> None:
