@@ -19,7 +19,6 @@ from tests.support.http_sources import Reply, always, http_source
 
 pytestmark = [
     pytest.mark.peer,
-    pytest.mark.xdist_group("collectors-and-prometheus"),
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs Debian's prometheus"),
 ]
 SECONDS_OF_HISTORY = 8

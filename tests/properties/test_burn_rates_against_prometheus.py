@@ -47,7 +47,7 @@ from tests.support.stories import judged
 
 __all__ = ["announce_seed"]
 
-pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("burn-rates-against-prometheus")]
+pytestmark = pytest.mark.peer
 
 LONGER = int(os.environ.get("SLO_GUARD_EXAMPLES", "300")) / 300
 T0 = SPRINT_START

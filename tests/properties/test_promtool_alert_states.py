@@ -33,7 +33,7 @@ from tests.support.seeds import SEED, announce_seed
 
 __all__ = ["announce_seed"]
 
-pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("promtool-alert-states")]
+pytestmark = pytest.mark.peer
 
 RULES = 320
 SAMPLES = 40

@@ -57,9 +57,6 @@ class Seen:
         return collection.cursor if collection.cursor is not None else cursor
 
 
-pytestmark = pytest.mark.xdist_group("demo-sources")
-
-
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """Collect at several instants of the story, over two rotations, with everything in place as the demo has it."""

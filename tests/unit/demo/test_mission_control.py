@@ -11,8 +11,6 @@ from slo_guard.domain.alerts import AlertKind, Transition
 from slo_guard.domain.verdicts import AlertState, Reason, Verdict
 from tests.support.demo_world import STEP_SECONDS, T0, Watched, mission, watch
 
-pytestmark = pytest.mark.xdist_group("mission-control")
-
 RECOVERING = {
     "ga_e2e_p95",
     "query_p95_4hop_100k",
